@@ -1,0 +1,140 @@
+"""The loop between a session and a model: ask, act, until the episode is over or a limit is reached."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from palestra.core.errors import Failure
+from palestra.core.model import CallTokens, Item, Model, Reply, Sampling, TokenTrace, Usage
+from palestra.core.session import Session
+from palestra.core.transcript import Transcript
+
+EndReason: TypeAlias = Literal[
+    "done", "max_output_tokens", "content_filter", "max_steps", "max_rollout_tokens", "time_limit"
+]
+"""Why the conversation ended: the environment said so, the model's reply was cut, or a limit of the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLimits:
+    """Where the loop stops although the episode is not over; what was said until then is judged."""
+
+    max_steps: int | None = 100
+    """Model calls in one rollout."""
+    max_rollout_tokens: int | None = None
+    """Tokens the model may write in one rollout, checked between calls."""
+    time_limit_s: float | None = None
+    """Seconds, checked between calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """What an agent brings back from one episode."""
+
+    transcript: Transcript
+    end_reason: EndReason
+    model: str
+    usage: Usage
+    trace: TokenTrace | None
+    """Token ids of all calls, or None if the model does not know them."""
+    model_calls: int
+    model_s: float
+    step_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLoop:
+    """The default agent; NeMo Gym calls it simple_agent."""
+
+    limits: AgentLimits = AgentLimits()
+
+    async def run(self, session: Session, model: Model, sampling: Sampling) -> Trajectory:
+        """Play one episode. Raises Failure (`model`, `limit`, or what the session raises)."""
+        talk = Conversation(session, model, sampling, self.limits)
+        reason = None
+        while reason is None:
+            reason = await talk.turn()
+        return talk.trajectory(reason)
+
+
+class Conversation:
+    """The state of one episode between model and session."""
+
+    def __init__(self, session: Session, model: Model, sampling: Sampling, limits: AgentLimits) -> None:
+        self.session = session
+        self.model = model
+        self.sampling = sampling
+        self.limits = limits
+        self.output: list[Item] = []
+        self.rewards: list[float] = []
+        self.usage = Usage()
+        self.model_name = model.name
+        self.trace: TokenTrace | None = None
+        self.calls = 0
+        self.model_s = 0.0
+        self.step_s = 0.0
+        self.started = time.monotonic()
+
+    async def turn(self) -> EndReason | None:
+        """One model call and the environment's answer to it; the reason if the conversation is over."""
+        reply = await self.ask()
+        # A cut reply is not acted on: its last call may be half of one.
+        if reply.stop_reason in ("max_output_tokens", "content_filter"):
+            return "max_output_tokens" if reply.stop_reason == "max_output_tokens" else "content_filter"
+        began = time.monotonic()
+        step = await self.session.step(reply.items)
+        self.step_s += time.monotonic() - began
+        self.output.extend(step.items)
+        if step.reward is not None:
+            self.rewards.append(step.reward)
+        return "done" if step.done else self.limit_reached()
+
+    async def ask(self) -> Reply:
+        sampling = self.sampling
+        if sampling.seed is not None:
+            # Equal seeds in every turn would make the turns' random choices equal too.
+            sampling = replace(sampling, seed=(sampling.seed + self.calls) % 2**31)
+        began = time.monotonic()
+        conversation = [*self.session.prompt, *self.output]
+        reply = await self.model.respond(conversation, self.session.tools, sampling, self.trace)
+        self.model_s += time.monotonic() - began
+        self.calls += 1
+        self.usage += reply.usage
+        self.model_name = reply.model
+        self.output.extend(reply.items)
+        if reply.tokens is not None:
+            self.trace = self.extended_trace(reply.tokens)
+        return reply
+
+    def extended_trace(self, tokens: CallTokens) -> TokenTrace:
+        known = self.trace or TokenTrace()
+        extended = known.extended(tokens)
+        if extended is None:
+            pairs = zip(known.ids, tokens.prompt_ids, strict=False)
+            shared = min(len(known.ids), len(tokens.prompt_ids))
+            position = next((index for index, (old, new) in enumerate(pairs) if old != new), shared)
+            message = f"turn {self.calls}: the prompt differs from the tokens so far at position {position}"
+            raise Failure("model", message, code="token-drift")
+        return extended
+
+    def limit_reached(self) -> EndReason | None:
+        limits = self.limits
+        if limits.max_steps is not None and self.calls >= limits.max_steps:
+            return "max_steps"
+        if limits.max_rollout_tokens is not None and self.usage.output_tokens >= limits.max_rollout_tokens:
+            return "max_rollout_tokens"
+        if limits.time_limit_s is not None and time.monotonic() - self.started >= limits.time_limit_s:
+            return "time_limit"
+        return None
+
+    def trajectory(self, reason: EndReason) -> Trajectory:
+        return Trajectory(
+            transcript=Transcript(tuple(self.session.prompt), tuple(self.output), tuple(self.rewards)),
+            end_reason=reason,
+            model=self.model_name,
+            usage=self.usage,
+            trace=self.trace,
+            model_calls=self.calls,
+            model_s=self.model_s,
+            step_s=self.step_s,
+        )

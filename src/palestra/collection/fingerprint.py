@@ -1,0 +1,97 @@
+"""What a run is, so that a resume can tell whether it is the same run."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from palestra import __version__
+from palestra.collection.config import CollectConfig
+from palestra.core.discovery import Source
+from palestra.core.errors import PalestraError
+from palestra.store.paths import RunPaths
+from palestra.store.resume import Resumed
+
+
+def describe_environment(source: Source, options: BaseModel, config: CollectConfig) -> dict[str, Any]:
+    """Everything that decides what a rollout of this environment may look like, readable by people."""
+    sampling = config.sampling_of(source.name)
+    return {
+        "environment": {
+            "version": source.manifest.version,
+            "code": code_digest(source.folder),
+            "options": options.model_dump(mode="json"),
+        },
+        "model": config.model.spec,
+        "roles": {role: choice.spec for role, choice in sorted(config.roles.items())},
+        "agent": {
+            "name": config.agent or source.manifest.agent,
+            "max_steps": config.max_steps,
+            "max_rollout_tokens": config.max_rollout_tokens,
+            "time_limit_s": config.time_limit_s,
+        },
+        "sampling": {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_output_tokens": sampling.max_output_tokens,
+        },
+        "seed": config.seed,
+    }
+
+
+def code_digest(folder: Path) -> str:
+    """SHA-256 of the environment's Python files and manifest, as 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.py"), *folder.glob("environment.toml")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def fingerprint(description: Mapping[str, Any]) -> str:
+    """The description as 16 hex digits."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def require_same_run(paths: RunPaths, descriptions: Mapping[str, Mapping[str, Any]], resumed: Resumed) -> None:
+    """Raises PalestraError naming every difference between this run and the one that wrote the files."""
+    stored: dict[str, Any] = json.loads(paths.run.read_bytes())["environments"] if paths.run.exists() else {}
+    changes = [
+        change
+        for name, description in descriptions.items()
+        if name in stored
+        for change in differences(stored[name], description, name)
+    ]
+    for name, found in resumed.fingerprints.items():
+        strangers = found - {fingerprint(descriptions[name])} if name in descriptions else set[str]()
+        if strangers and not changes:
+            changes.append(f"{name}: rollouts with fingerprint {', '.join(sorted(strangers))}")
+    if changes:
+        raise PalestraError("run-changed", f"{paths.rollouts} was made differently: " + "; ".join(changes))
+
+
+def differences(old: Any, new: Any, path: str) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted({*old, *new})
+        return [line for name in names for line in differences(old.get(name), new.get(name), f"{path}.{name}")]
+    return [] if old == new else [f"{path} was {json.dumps(old)}, is {json.dumps(new)}"]
+
+
+def write_description(paths: RunPaths, descriptions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write `<stem>_run.json`, at once or not at all; environments of earlier parts of the run stay in it."""
+    stored: dict[str, Any] = json.loads(paths.run.read_bytes()) if paths.run.exists() else {"created_at": time.time()}
+    content = {
+        **stored,
+        "palestra": __version__,
+        "environments": {**stored.get("environments", {}), **descriptions},
+    }
+    temporary = paths.run.with_suffix(".tmp")
+    with temporary.open("w") as file:
+        json.dump(content, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(paths.run)

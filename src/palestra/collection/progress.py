@@ -1,0 +1,78 @@
+"""One line that says how a run is going."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from palestra.rollout.record import Outcome
+
+LINE_INTERVAL_S = 10.0
+"""How often a line is printed where nobody watches (not a terminal)."""
+
+
+@dataclass
+class ProgressLine:
+    """Counts outcomes and prints them: in place on a terminal, as plain lines elsewhere."""
+
+    stream: TextIO
+    total: int | None
+    already_done: int = 0
+    began: float = field(default_factory=time.monotonic)
+    judged: int = 0
+    failures: Counter[str] = field(default_factory=Counter[str])
+    reward_sum: float = 0.0
+    output_tokens: int = 0
+    width: int = 0
+    printed_at: float = 0.0
+
+    def observe(self, outcome: Outcome) -> None:
+        self.output_tokens += outcome.output_tokens
+        if outcome.failure is not None:
+            self.failures[outcome.failure.code] += 1
+        elif outcome.verdict is not None:
+            self.judged += 1
+            self.reward_sum += outcome.verdict.reward
+
+    @property
+    def finished(self) -> int:
+        return self.judged + self.failures.total()
+
+    def text(self) -> str:
+        elapsed = max(time.monotonic() - self.began, 1e-9)
+        done = self.already_done + self.finished
+        rate = self.finished / elapsed
+        parts = [
+            f"{done}/{self.total}" if self.total is not None else str(done),
+            f"{rate:.1f} rollouts/s",
+            f"{self.output_tokens / elapsed:.0f} tokens/s",
+            f"reward {self.reward_sum / self.judged:.3f}" if self.judged else "reward -",
+            f"{self.failures.total()} failed",
+        ]
+        if self.total is not None and self.finished:
+            parts.append(f"ETA {duration(max(self.total - done, 0) / rate)}")
+        return " | ".join(parts)
+
+    def show(self) -> None:
+        """Print if it is time to."""
+        now = time.monotonic()
+        if self.stream.isatty():
+            text = self.text()
+            self.stream.write("\r" + text.ljust(self.width))
+            self.width = len(text)
+            self.stream.flush()
+        elif now - max(self.printed_at, self.began) >= LINE_INTERVAL_S:
+            self.printed_at = now
+            print(self.text(), file=self.stream, flush=True)
+
+    def end(self) -> None:
+        """Print the final state on a line of its own."""
+        if self.stream.isatty():
+            self.stream.write("\r")
+        print(self.text().ljust(self.width), file=self.stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

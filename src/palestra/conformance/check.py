@@ -1,0 +1,273 @@
+"""The rules every environment keeps, checked on any folder."""
+
+import asyncio
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from palestra.conformance.cases import Case, play, read_cases
+from palestra.conformance.probes import hostile_calls, hostile_replies
+from palestra.core.discovery import Source
+from palestra.core.errors import Failure, PalestraError, describe
+from palestra.core.tools import validation_text
+from palestra.core.transcript import function_calls
+from palestra.data.load import rows_of_file
+from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.local import LocalHost
+
+TASKS_PROBED = 5
+MINIMUM_TASKS = 5
+MAX_PROBLEMS = 5
+HEAVY_MODULES = (
+    "torch", "numpy", "pandas", "sympy", "scipy", "ray", "transformers", "datasets", "nltk", "reasoning_gym",
+    "math_verify", "aviary", "trafilatura", "polars", "pyarrow",
+)  # fmt: skip
+REQUIRED_FILES = ("env.py", "environment.toml", "tasks.jsonl", "cases.jsonl", "README.md")
+
+
+@dataclass
+class Rule:
+    """One rule, and where it is broken."""
+
+    name: str
+    problems: list[str] = field(default_factory=list[str])
+    checked: int = 0
+
+    def demand(self, holds: bool, problem: str) -> None:
+        self.checked += 1
+        if not holds:
+            self.problems.append(problem)
+
+
+@dataclass
+class CheckReport:
+    """All rules of one environment."""
+
+    environment: str
+    rules: list[Rule]
+    expected_full: dict[str, str] = field(default_factory=dict[str, str])
+    """Hostile replies that may score full, and why."""
+
+    @property
+    def passed(self) -> bool:
+        return not any(rule.problems for rule in self.rules)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "environment": self.environment,
+            "passed": self.passed,
+            "rules": [
+                {"rule": rule.name, "passed": not rule.problems, "checked": rule.checked, "problems": rule.problems}
+                for rule in self.rules
+            ],
+            "expected_full": self.expected_full,
+        }
+
+
+@dataclass
+class Subject:
+    """The environment under check."""
+
+    source: Source
+    rows: list[dict[str, Any]]
+    cases: list[Case]
+    host: LocalHost
+    options: BaseModel
+
+    def row_of(self, case: Case) -> dict[str, Any]:
+        return self.rows[case.task] if isinstance(case.task, int) else case.task
+
+    @asynccontextmanager
+    async def host_for(self, case: Case) -> AsyncIterator[LocalHost]:
+        if not case.options:
+            yield self.host
+            return
+        host = LocalHost(self.source, self.source.options(case.options), self.host.pool)
+        try:
+            yield host
+        finally:
+            await host.close()
+
+
+def check(source: Source) -> CheckReport:
+    """Check one environment. Broken rules are in the report; nothing is raised for them."""
+    files = Rule("the folder is complete")
+    for name in REQUIRED_FILES:
+        path = source.folder / name
+        files.demand(path.is_file() and bool(path.read_text().strip()), f"{path} is missing or empty")
+    if files.problems:
+        return CheckReport(source.name, [files])
+    try:
+        return asyncio.run(check_complete(source, files))
+    except PalestraError as error:
+        files.problems.append(str(error))
+        return CheckReport(source.name, [files])
+
+
+async def check_complete(source: Source, files: Rule) -> CheckReport:
+    pool = GradingPool()
+    host = LocalHost(source, source.options({}), pool)
+    try:
+        rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
+        subject = Subject(source, rows, read_cases(source.folder), host, source.options({}))
+        rules = [files, check_tasks(subject), await check_golden(subject), await check_determinism(subject)]
+        rules += [await check_hostile(subject), await check_answer_fields(subject), await check_tools(subject)]
+        rules += [check_generator(subject), check_imports(source)]
+        excused = {case.probe: case.expected_full for case in subject.cases if case.probe and case.expected_full}
+        return CheckReport(source.name, rules, excused)
+    finally:
+        await host.close()
+        await pool.close()
+
+
+def check_tasks(subject: Subject) -> Rule:
+    rule = Rule("tasks are valid and survive a round trip")
+    rule.demand(len(subject.rows) >= MINIMUM_TASKS, f"tasks.jsonl has {len(subject.rows)} rows, needs {MINIMUM_TASKS}")
+    task_type = subject.host.environment_class.task_type
+    for number, row in enumerate(subject.rows, 1):
+        try:
+            again = task_type.from_row(row).to_row()
+        except ValidationError as error:
+            rule.demand(False, f"tasks.jsonl line {number}: {validation_text(error)}")
+            continue
+        content = {name: value for name, value in row.items() if name != "agent_ref"}
+        rule.demand(again == content, f"tasks.jsonl line {number}: became {json.dumps(again)[:200]}")
+    for name in subject.source.manifest.answer_fields:
+        known = any(name in row for row in subject.rows)
+        rule.demand(known, f"answer_fields names {name!r}, which no task has")
+    return rule
+
+
+async def check_golden(subject: Subject) -> Rule:
+    rule = Rule("golden cases get the reward they deserve")
+    kinds = {case.kind for case in subject.cases}
+    for kind in ("full", "zero", "malformed"):
+        excused = kind == "zero" and any(case.expected_full for case in subject.cases)
+        rule.demand(kind in kinds or excused, f"cases.jsonl has no case of kind {kind!r}")
+    for case in subject.cases:
+        if case.replies is not None:
+            got = await reward_or_failure(subject, case)
+            near = isinstance(got, float) and abs(got - (case.reward or 0.0)) < 1e-6
+            rule.demand(near, f"case {case.name!r}: deserves {case.reward}, got {got}")
+    return rule
+
+
+async def reward_or_failure(subject: Subject, case: Case) -> float | str:
+    try:
+        async with subject.host_for(case) as host:
+            return (await play(host, subject.row_of(case), case.replies or []))[1].reward
+    except (Failure, PalestraError) as error:
+        return describe(error)
+
+
+async def check_determinism(subject: Subject) -> Rule:
+    rule = Rule("the same conversation gets the same verdict")
+    for case in subject.cases:
+        if case.replies is not None:
+            first, second = [await outcome_text(subject, case) for _ in range(2)]
+            rule.demand(first == second, f"case {case.name!r}: {first[:200]} and then {second[:200]}")
+    return rule
+
+
+async def outcome_text(subject: Subject, case: Case) -> str:
+    try:
+        async with subject.host_for(case) as host:
+            transcript, verdict = await play(host, subject.row_of(case), case.replies or [])
+            return f"{verdict} {transcript.output}"
+    except (Failure, PalestraError) as error:
+        return describe(error)
+
+
+async def check_hostile(subject: Subject) -> Rule:
+    rule = Rule("replies without an answer never crash and never score full")
+    excused = {case.probe for case in subject.cases if case.kind == "hostile"}
+    full = subject.source.manifest.reward.maximum
+    for number, row in enumerate(subject.rows[:TASKS_PROBED], 1):
+        session = await subject.host.open(row, seed=0)
+        await session.close()
+        for name, text in hostile_replies(session.prompt).items():
+            try:
+                reward = (await play(subject.host, row, [text]))[1].reward
+            except Failure as failure:
+                rule.demand(False, f"task {number}, reply {name!r}: {failure}")
+                continue
+            rule.demand(reward < full or name in excused, f"task {number}, reply {name!r} scores {reward}")
+    return rule
+
+
+async def check_answer_fields(subject: Subject) -> Rule:
+    rule = Rule("answer fields do not reach the prompt")
+    for name in subject.source.manifest.answer_fields:
+        for number, row in enumerate(subject.rows[:TASKS_PROBED], 1):
+            if name in row:
+                other = next((peer[name] for peer in subject.rows if name in peer and peer[name] != row[name]), None)
+                holds = await same_prompt(subject, row, {**copy.deepcopy(row), name: changed(row[name], other)})
+                rule.demand(holds, f"task {number}: the prompt changes with {name!r}")
+    return rule
+
+
+def changed(value: Any, other: Any) -> Any:
+    """A different value for a field: another task's if there is one."""
+    if other is not None:
+        return other
+    return f"{value} (changed)" if isinstance(value, str) else value + 1 if isinstance(value, int | float) else value
+
+
+async def same_prompt(subject: Subject, row: dict[str, Any], mutated: dict[str, Any]) -> bool:
+    prompts: list[Any] = []
+    for content in (row, mutated):
+        session = await subject.host.open(content, seed=0)
+        prompts.append((session.prompt, session.tools))
+        await session.close()
+    return prompts[0] == prompts[1]
+
+
+async def check_tools(subject: Subject) -> Rule:
+    rule = Rule("tool calls with wrong names and types are answered with text")
+    row = subject.rows[0]
+    tools = tuple(tool.schema for tool in subject.host.environment_class.tools.values())
+    for name, call in hostile_calls(tools) if tools else ():
+        try:
+            transcript, _ = await play(subject.host, row, [[call], "I am done."])
+        except Failure as failure:
+            rule.demand(False, f"{name}: {failure}")
+            continue
+        answered = all(entry.output for entry in transcript.calls) and bool(function_calls(transcript.output))
+        rule.demand(answered, f"{name}: the call was not answered with text")
+    return rule
+
+
+def check_generator(subject: Subject) -> Rule:
+    rule = Rule("generated tasks depend on the seed and nothing else")
+    environment = subject.host.environment_class
+    if environment.can_generate():
+        generate: Callable[[int, int], list[Any]] = lambda seed, n: list(environment.generate(seed, n, subject.options))
+        five = generate(7, 5)
+        rule.demand(five == generate(7, 5), "the same seed gave other tasks")
+        rule.demand(five[:3] == generate(7, 3), "the first tasks change with n")
+        rule.demand(five != generate(8, 5), "another seed gave the same tasks")
+        for row in five:
+            rule.demand(json.loads(json.dumps(row)) == row, f"a generated row is not JSON: {str(row)[:200]}")
+    return rule
+
+
+def check_imports(source: Source) -> Rule:
+    rule = Rule("importing env.py loads no heavy module")
+    program = (
+        "import sys; from palestra.core.discovery import find; find(sys.argv[1]).load(); "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program, source.spec], capture_output=True, text=True, timeout=60, check=False
+    )
+    rule.demand(found.returncode == 0, found.stderr[-300:])
+    heavy = set(HEAVY_MODULES).intersection(found.stdout.split())
+    rule.demand(not heavy, f"it loads {', '.join(sorted(heavy))}")
+    return rule

@@ -1,0 +1,100 @@
+"""The class an author writes: an instance is one episode, used once."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict
+
+from palestra.core.context import Context
+from palestra.core.model import Item
+from palestra.core.session import Step
+from palestra.core.task import Task
+from palestra.core.tools import Tool, answer, tools_of
+from palestra.core.transcript import Transcript, function_calls, is_assistant_message
+from palestra.core.verdict import Verdict
+
+TaskType = TypeVar("TaskType", bound=Task)
+
+Judgement = Verdict | float | bool
+"""What `verify` may return."""
+
+
+class Options(BaseModel):
+    """Base of an environment's knobs; unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Environment(Generic[TaskType]):
+    """One episode: state is `self.x`, tools are `@tool` methods, judging is `verify`.
+
+    Write `class Mine(Environment[MyTask])`, give it `prompt` and `verify`, and tools if it has any. `setup`, `close`,
+    `step`, `verify` and tools may be `def` or `async def`. What is slow or can hang goes through `self.context.grade`.
+    """
+
+    Options: ClassVar[type[BaseModel]] = Options
+    task_type: ClassVar[type[Task]] = Task
+    tools: ClassVar[dict[str, Tool]] = {}
+
+    def __init__(self, task: TaskType, context: Context, options: Any) -> None:
+        self.task = task
+        self.context = context
+        self.options = options
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for base in getattr(cls, "__orig_bases__", ()):
+            arguments = get_args(base)
+            if get_origin(base) is Environment and isinstance(arguments[0], type):
+                cls.task_type = arguments[0]
+        cls.tools = tools_of(cls)
+
+    def prompt(self) -> str | list[Item]:
+        """What the model is asked: one user message, or Responses items. Not used for rows that bring their own."""
+        raise TypeError(f"{type(self).__name__} has no prompt(), and the row brings no responses_create_params")
+
+    def setup(self) -> None | Awaitable[None]:
+        """Prepare the episode, before the prompt is read."""
+
+    def close(self) -> None | Awaitable[None]:
+        """Give back what the episode holds. Always runs, also when setup failed half-way."""
+
+    async def step(self, items: Sequence[Item]) -> Step:
+        """Act on the items the model just produced.
+
+        By default every function call is answered, in order, and the episode is done when the model spoke without
+        calling a tool. Override it to end episodes, give step rewards or speak as the user.
+        """
+        calls = function_calls(items)
+        outputs = tuple([await answer(self, self.tools, call) for call in calls])
+        return Step(outputs, done=not calls and any(is_assistant_message(item) for item in items))
+
+    def verify(self, transcript: Transcript) -> Judgement | Awaitable[Judgement]:
+        """Judge the conversation."""
+        raise NotImplementedError(f"{type(self).__name__} has no verify()")
+
+    @classmethod
+    @asynccontextmanager
+    async def shared(cls, options: Any) -> AsyncIterator[Any]:
+        """Something all episodes of a host use (an index, a pool); entered once, found as `self.context.shared`."""
+        yield None
+
+    @classmethod
+    def generate(cls, seed: int, n: int, options: Any) -> Iterator[dict[str, Any]]:
+        """`n` task rows that depend on nothing but the seed and the options, for environments that can make tasks."""
+        raise NotImplementedError(f"{cls.__name__} cannot generate tasks")
+
+    @classmethod
+    def can_generate(cls) -> bool:
+        return cls.generate.__func__ is not Environment.generate.__func__  # type: ignore[attr-defined]
+
+    @classmethod
+    def has_own_prompt(cls) -> bool:
+        return cls.prompt is not Environment.prompt
+
+
+async def settled(value: Any) -> Any:
+    """The value, awaited if it has to be: lets authors choose `def` or `async def`."""
+    return await value if inspect.isawaitable(value) else value

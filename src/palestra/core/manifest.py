@@ -1,0 +1,91 @@
+"""environment.toml: what can be said of an environment without importing it."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from palestra.core.errors import PalestraError
+from palestra.core.tools import validation_text
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
+
+
+class Reward(BaseModel):
+    """What rewards an environment gives."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["binary", "continuous", "partial_credit", "composite"]
+    minimum: float = 0.0
+    maximum: float = 1.0
+    """The reward of a full answer; `check` demands that nothing else reaches it."""
+
+    @model_validator(mode="after")
+    def ordered(self) -> "Reward":
+        if not self.minimum < self.maximum:
+            raise ValueError(f"minimum {self.minimum} is not below maximum {self.maximum}")
+        return self
+
+
+class Variant(BaseModel):
+    """Another name of the same environment, with some options fixed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    summary: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Manifest(BaseModel):
+    """The content of environment.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=NAME_PATTERN)
+    summary: str
+    domain: Literal[
+        "math", "coding", "agent", "knowledge", "instruction_following", "long_context", "safety", "games",
+        "translation", "e2e", "rlhf", "other",
+    ]  # fmt: skip
+    reward: Reward
+    version: str = "1"
+    """Raise it when the same transcript may get another reward: resume refuses to mix versions."""
+    answer_fields: tuple[str, ...] = ()
+    """Task fields that must not reach the prompt: changing them leaves the prompt unchanged."""
+    agent: str = "tool_loop"
+    reverify: Literal["transcript", "replay_calls", "unsupported"] = "transcript"
+    licence: str
+    requires: tuple[str, ...] = ()
+    """Extras of palestra that it needs: pip install "palestra[EXTRA]"."""
+    variants: dict[str, Variant] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Values that differ from the defaults of the class's Options."""
+
+    def as_variant(self, name: str) -> "Manifest":
+        """This manifest under one of its other names."""
+        variant = self.variants[name]
+        return self.model_copy(
+            update={
+                "name": name,
+                "summary": variant.summary or self.summary,
+                "options": {**self.options, **variant.options},
+                "variants": {},
+            }
+        )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an environment's folder. Raises PalestraError naming file, field and value."""
+    path = folder / "environment.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PalestraError("invalid-environment", f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PalestraError("invalid-environment", f"{path} is not TOML: {error}") from error
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise PalestraError("invalid-environment", f"{path}: {validation_text(error)}") from error

@@ -1,0 +1,116 @@
+"""What a model is to the rest of Palestra: the protocol, its sampling, its reply."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+Item: TypeAlias = dict[str, Any]
+"""One OpenAI Responses item: a message, a function call, its output, or reasoning."""
+
+ToolSchema: TypeAlias = dict[str, Any]
+"""One Responses function tool: `type`, `name`, `description`, `parameters` (JSON Schema), `strict`."""
+
+StopReason: TypeAlias = Literal["stop", "tool_calls", "max_output_tokens", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a reply is drawn. `None` leaves the choice to the model's own default."""
+
+    temperature: float | None = None
+    """0 is greedy; at most 2."""
+    top_p: float | None = None
+    """In (0, 1]."""
+    max_output_tokens: int | None = None
+    """Tokens of one reply, not of the whole rollout."""
+    seed: int | None = None
+    """In [0, 2**31); honoured by backends that can."""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further Responses parameters by name (`tool_choice`, `reasoning`, ...), for backends that know them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens counted by the backend, over one call or summed over a rollout."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CallTokens:
+    """Token ids of one model call; `logprobs[i]` is the natural log-probability of `ids[i]` at temperature 1."""
+
+    prompt_ids: tuple[int, ...]
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTrace:
+    """Token ids of a whole rollout, once. `mask` is 1 where the model wrote the token, 0 where it read it."""
+
+    ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    mask: tuple[int, ...] = ()
+
+    def extended(self, call: CallTokens) -> "TokenTrace | None":
+        """The trace with one more call, or None if the call's prompt does not start with this trace."""
+        known = len(self.ids)
+        if call.prompt_ids[:known] != self.ids:
+            return None
+        read = call.prompt_ids[known:]
+        return TokenTrace(
+            self.ids + read + call.ids,
+            self.logprobs + (0.0,) * len(read) + call.logprobs,
+            self.mask + (0,) * len(read) + (1,) * len(call.ids),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one model call produced."""
+
+    items: tuple[Item, ...]
+    stop_reason: StopReason
+    model: str
+    usage: Usage = Usage()
+    tokens: CallTokens | None = None
+
+
+class Model(Protocol):
+    """Anything that continues a conversation. Backends live in `palestra.models`."""
+
+    @property
+    def name(self) -> str:
+        """What rollouts record as the model: a checkpoint, not a URL."""
+        ...
+
+    async def respond(
+        self,
+        items: Sequence[Item],
+        tools: Sequence[ToolSchema],
+        sampling: Sampling,
+        trace: TokenTrace | None = None,
+    ) -> Reply:
+        """Continue `items`.
+
+        `trace` holds the tokens of this rollout so far; a backend that knows its tokens must make its prompt start
+        with them, so that what was sampled is what will be trained on.
+        Raises Failure: `model` (retryable or not) or `limit` (the prompt does not fit the context).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections and threads. Called once."""
+        ...

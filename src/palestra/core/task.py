@@ -1,0 +1,41 @@
+"""One frozen row of a dataset: the fields a verifier needs, and everything else the row carried."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+BOOKKEEPING = frozenset(
+    {"agent_ref", "palestra", "_ng_task_index", "_ng_rollout_index", "_ng_attempt_index", "_ng_rollout_id", "_rowidx"}
+)
+"""Fields that say where a row goes or where it came from; they are not part of what the task is."""
+
+
+class Task(BaseModel):
+    """Base of an environment's task: declare the fields that `prompt` and `verify` need.
+
+    Unknown fields are kept, so that a rollout carries the whole row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Task":
+        """The row as a task, without its bookkeeping. Raises pydantic.ValidationError."""
+        return cls.model_validate({name: value for name, value in row.items() if name not in BOOKKEEPING})
+
+    def to_row(self) -> dict[str, Any]:
+        """The row again: fields the row did not have and that hold their default are left out."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def content_hash(row: Mapping[str, Any]) -> str:
+    """The identity of a task: SHA-256 of its content as canonical JSON, as 32 hex digits.
+
+    Key order and bookkeeping do not count, so the same row has the same hash in any file.
+    """
+    content = {name: value for name, value in row.items() if name not in BOOKKEEPING}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

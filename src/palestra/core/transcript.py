@@ -1,0 +1,132 @@
+"""One conversation as the verifier reads it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from palestra.core.model import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call: what the model asked for and what it got back (`None` if it was never answered)."""
+
+    name: str
+    arguments: str
+    output: str | None = None
+
+    def parsed(self) -> dict[str, Any] | None:
+        """The arguments as an object, or None if they are not one."""
+        try:
+            value = json.loads(self.arguments)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The items of one conversation, what the model was given and what came after.
+
+    `output` holds everything after the prompt: the model's items, tool outputs, and messages that the environment
+    spoke in between. Reasoning items never count as reply text.
+    """
+
+    prompt: tuple[Item, ...]
+    output: tuple[Item, ...]
+    step_rewards: tuple[float, ...] = ()
+    """What `step` returned as reward, one entry a model call that had one."""
+
+    @cached_property
+    def reply(self) -> str:
+        """The text of the last assistant message; empty if there is none."""
+        return next((item_text(item) for item in reversed(self.output) if is_assistant_message(item)), "")
+
+    @cached_property
+    def text(self) -> str:
+        """The text of all assistant messages, joined without separator (the Responses API's `output_text`)."""
+        return "".join(item_text(item) for item in self.output if is_assistant_message(item))
+
+    @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """All tool calls in order, each with its output."""
+        outputs = {item.get("call_id"): item for item in self.output if item.get("type") == "function_call_output"}
+        return tuple(
+            Call(
+                str(item.get("name") or ""),
+                argument_text(item),
+                output_text(outputs[item.get("call_id")]) if item.get("call_id") in outputs else None,
+            )
+            for item in self.output
+            if item.get("type") == "function_call"
+        )
+
+    def calls_of(self, name: str) -> tuple[Call, ...]:
+        """The calls of one tool, in order."""
+        return tuple(call for call in self.calls if call.name == name)
+
+
+def is_assistant_message(item: Item) -> bool:
+    return item.get("type", "message") == "message" and item.get("role") == "assistant"
+
+
+def item_text(item: Item) -> str:
+    """The text of a message, whether its content is a string or a list of parts. Refusals are not text."""
+    return content_text(item.get("content"))
+
+
+def content_text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+
+
+def argument_text(item: Item) -> str:
+    """The arguments of a function call as JSON text; some backends send an object instead."""
+    arguments = item.get("arguments")
+    return arguments if isinstance(arguments, str) else json.dumps(arguments if arguments is not None else {})
+
+
+def output_text(item: Item) -> str:
+    """The output of a function call as the model reads it."""
+    output = item.get("output")
+    return output if isinstance(output, str) else content_text(output)
+
+
+def assistant_message(text: str) -> Item:
+    """A Responses output message; the rollout record gives it an id that derives from the rollout's key."""
+    return {
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": text, "annotations": []}],
+    }
+
+
+def user_message(text: str) -> Item:
+    return {"type": "message", "role": "user", "content": text}
+
+
+def function_calls(items: Sequence[Item]) -> list[Item]:
+    return [item for item in items if item.get("type") == "function_call"]
+
+
+def is_from_model(item: Item) -> bool:
+    """Whether a model wrote the item; tool outputs and messages of other roles come from the environment."""
+    kind = item.get("type", "message")
+    return item.get("role") == "assistant" if kind == "message" else not kind.endswith("_output")
+
+
+def split_turns(output: Sequence[Item]) -> list[tuple[list[Item], list[Item]]]:
+    """Output items as (what the model wrote in one call, what came back) pairs, in order."""
+    turns: list[tuple[list[Item], list[Item]]] = []
+    for item in output:
+        from_model = is_from_model(item)
+        if not turns or (from_model and turns[-1][1]):
+            turns.append(([], []))
+        turns[-1][0 if from_model else 1].append(item)
+    return turns

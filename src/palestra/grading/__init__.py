@@ -1,0 +1,1 @@
+"""Pure functions that environments share for reading and judging answers."""

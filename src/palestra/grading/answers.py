@@ -1,0 +1,61 @@
+"""Finding the answer in a reply: after the reasoning, in a box, behind a label."""
+
+import re
+
+OPEN_REASONING = "<think>"
+CLOSE_REASONING = "</think>"
+REASONING = re.compile(f"{OPEN_REASONING}.*?(?:{CLOSE_REASONING}|\\Z)", re.DOTALL)
+
+BRACES = re.compile(r"\\boxed\s*\{|\\.|\{|\}", re.DOTALL)
+TEXT_MACRO = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|bf|rm)\s*\{([^{}]*)\}")
+
+
+def without_reasoning(text: str) -> str:
+    """The reply without `<think>` blocks. What follows an unclosed one is reasoning too; so is what precedes a lone
+    `</think>` (some chat templates open the block in the prompt)."""
+    text = REASONING.sub("", text)
+    return text.rpartition(CLOSE_REASONING)[2]
+
+
+def boxed(text: str) -> list[str]:
+    r"""The contents of all balanced `\boxed{...}`, outermost only, in order. Linear in the length of the text."""
+    spans: list[tuple[int, int]] = []
+    open_braces: list[tuple[int, bool]] = []
+    for match in BRACES.finditer(text):
+        token = match[0]
+        if token == "}" and open_braces:
+            start, is_box = open_braces.pop()
+            if is_box:
+                # A box that closes around others takes their place.
+                while spans and spans[-1][0] > start:
+                    spans.pop()
+                spans.append((start, match.start()))
+        elif token == "{" or len(token) > 2:
+            open_braces.append((match.end(), token != "{"))
+    return [text[start:end] for start, end in spans]
+
+
+def last_boxed(text: str) -> str | None:
+    r"""The content of the last balanced `\boxed{...}`."""
+    found = boxed(text)
+    return found[-1] if found else None
+
+
+def without_text_macros(text: str) -> str:
+    r"""The text with `\text{...}` and its like replaced by their content."""
+    while (peeled := TEXT_MACRO.sub(r"\1", text)) != text:
+        text = peeled
+    return text
+
+
+def labelled(text: str, label: str = "answer") -> list[str]:
+    """What stands behind each `label:` up to the end of its line, markdown emphasis removed."""
+    lines = re.findall(rf"(?im)^.*?\b{re.escape(label)}\**[ \t]*:[ \t]*(.*)$", text)
+    return [line.strip().strip("*_` ").strip() for line in lines]
+
+
+def tagged(text: str, tag: str = "answer") -> str | None:
+    """The stripped content of the last `<tag>...</tag>` pair, which may span lines."""
+    end = text.rfind(f"</{tag}>")
+    start = text.rfind(f"<{tag}>", 0, end) if end >= 0 else -1
+    return text[start + len(tag) + 2 : end].strip() if start >= 0 else None

@@ -1,0 +1,90 @@
+"""The process that runs grading functions: one call at a time, killed by the kernel when its CPU time is used up."""
+
+import importlib
+import os
+import pickle
+import signal
+import struct
+import sys
+from typing import Any, BinaryIO
+
+from palestra.core.discovery import FOLDER_PACKAGE, folder_of_package, import_folder
+from palestra.core.errors import describe
+
+HEADER = struct.Struct("!Q")
+MEMORY_LIMIT_BYTES = 8 << 30
+"""Address space of a worker: enough for sympy and numpy, less than what takes a machine down."""
+
+
+def main() -> None:
+    """Serve calls from standard input until it ends."""
+    limit_memory()
+    # Whatever a graded library prints must not get into the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    requests = sys.stdin.buffer
+    while (request := read_frame(requests)) is not None:
+        module, name, arguments, deadline_s = pickle.loads(request)
+        write_frame(answers, encoded(call(module, name, arguments, deadline_s)))
+
+
+def limit_memory() -> None:
+    if sys.platform != "linux":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def call(module_name: str, name: str, arguments: tuple[Any, ...], deadline_s: float) -> tuple[bool, Any]:
+    """(True, result) or (False, exception). Importing does not count against the deadline."""
+    try:
+        function = find_function(module_name, name)
+        # SIGPROF keeps its default action: the kernel ends this process even inside one long native call.
+        signal.setitimer(signal.ITIMER_PROF, deadline_s)
+        return True, function(*arguments)
+    except Exception as error:
+        return False, error
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def find_function(module_name: str, name: str) -> Any:
+    package, _, _ = module_name.partition(".")
+    if package.startswith(FOLDER_PACKAGE):
+        import_folder(folder_of_package(package))
+    module = importlib.import_module(module_name)
+    preload = getattr(module, "preload", None)
+    if preload is not None:
+        preload()
+    return getattr(module, name)
+
+
+def encoded(answer: tuple[bool, Any]) -> bytes:
+    succeeded, value = answer
+    try:
+        data = pickle.dumps(answer)
+        pickle.loads(data)
+    except Exception as error:
+        # Some exceptions pickle but cannot be built again; their text is what matters.
+        reason = describe(value) if not succeeded else f"the result cannot be pickled: {describe(error)}"
+        return pickle.dumps((False, RuntimeError(reason)))
+    return data
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    (length,) = HEADER.unpack(header)
+    return stream.read(length)
+
+
+def write_frame(stream: BinaryIO, data: bytes) -> None:
+    stream.write(HEADER.pack(len(data)) + data)
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()

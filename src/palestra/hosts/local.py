@@ -1,0 +1,140 @@
+"""Episodes in this process."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from palestra.core.discovery import Source
+from palestra.core.environment import Environment, settled
+from palestra.core.errors import Failure, PalestraError, boundary
+from palestra.core.model import Item, Model, ToolSchema
+from palestra.core.session import Step
+from palestra.core.tools import validation_text
+from palestra.core.transcript import Transcript
+from palestra.core.verdict import Verdict
+from palestra.hosts.grading_pool import GradingPool
+from palestra.wire.rows import Opening, materialize
+
+Result = TypeVar("Result")
+
+CLOSE_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class LocalContext:
+    """The Context of an episode in this process."""
+
+    seed: int
+    folder: Path
+    shared: Any
+    pool: GradingPool
+    roles: Mapping[str, Model]
+
+    @cached_property
+    def random(self) -> Random:
+        return Random(self.seed)
+
+    async def grade(self, function: Callable[..., Result], *arguments: Any, deadline_s: float = 10.0) -> Result:
+        return await self.pool.call(function, *arguments, deadline_s=deadline_s)
+
+    def model(self, role: str) -> Model:
+        if role not in self.roles:
+            raise PalestraError(
+                "usage", f"the environment asks for a {role!r} model", fix=f"Name one with --role {role}=MODEL@URL."
+            )
+        return self.roles[role]
+
+
+@dataclass
+class LocalHost:
+    """Opens episodes of one environment here. The pool and the role models are lent and outlive the host."""
+
+    source: Source
+    options: BaseModel
+    pool: GradingPool
+    roles: Mapping[str, Model] = field(default_factory=dict[str, Model])
+
+    def __post_init__(self) -> None:
+        self.environment_class = self.source.load()
+        self.resources = AsyncExitStack()
+        self.entering = asyncio.Lock()
+        self.shared: Any = None
+        self.entered = False
+
+    async def open(self, row: Mapping[str, Any], *, seed: int) -> "LocalSession":
+        if not self.entered:
+            await self.enter()
+        try:
+            task = self.environment_class.task_type.from_row(row)
+        except ValidationError as error:
+            raise Failure("environment", validation_text(error), code="task-invalid") from error
+        context = LocalContext(seed, self.source.folder, self.shared, self.pool, self.roles)
+        with boundary("environment"):
+            environment = self.environment_class(task, context, self.options)
+        try:
+            with boundary("environment"):
+                await settled(environment.setup())
+                return LocalSession(environment, materialize(row, environment), self.source)
+        except BaseException:
+            await close(environment)
+            raise
+
+    async def enter(self) -> None:
+        """Enter the environment's shared resource, once for all episodes."""
+        async with self.entering:
+            if not self.entered:
+                with boundary("environment"):
+                    self.shared = await self.resources.enter_async_context(self.environment_class.shared(self.options))
+                self.entered = True
+
+    async def close(self) -> None:
+        await self.resources.aclose()
+
+
+class LocalSession:
+    """An Environment instance as a Session."""
+
+    def __init__(self, environment: Environment[Any], opening: Opening, source: Source) -> None:
+        self.environment = environment
+        self.opening = opening
+        self.reward = source.manifest.reward
+
+    @property
+    def prompt(self) -> tuple[Item, ...]:
+        return self.opening.prompt
+
+    @property
+    def tools(self) -> tuple[ToolSchema, ...]:
+        return self.opening.tools
+
+    async def step(self, items: Sequence[Item]) -> Step:
+        with boundary("environment"):
+            return await settled(self.environment.step(items))
+
+    async def verify(self, transcript: Transcript) -> Verdict:
+        with boundary("verifier"):
+            try:
+                verdict = Verdict.of(await settled(self.environment.verify(transcript)))
+            except TimeoutError as error:
+                raise Failure("verifier", str(error), code="verifier-timeout") from error
+            if not self.reward.minimum <= verdict.reward <= self.reward.maximum:
+                raise ValueError(
+                    f"reward {verdict.reward} is outside the declared range {self.reward.minimum}..{self.reward.maximum}"
+                )
+            return verdict
+
+    async def close(self) -> None:
+        await close(self.environment)
+
+
+async def close(environment: Environment[Any]) -> None:
+    with boundary("environment"):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await settled(environment.close())

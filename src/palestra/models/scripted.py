@@ -1,0 +1,99 @@
+"""A model that says what a file says: for tests, demonstrations and debugging an environment."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from palestra.core.errors import Failure, PalestraError
+from palestra.core.model import Item, Model, Reply, Sampling, TokenTrace, ToolSchema
+from palestra.core.transcript import assistant_message, function_calls
+from palestra.wire.encoding import decode
+
+ANY_TASK = "*"
+
+
+@runtime_checkable
+class PerRollout(Protocol):
+    """A backend whose replies depend on which rollout asks, not only on the conversation."""
+
+    def for_rollout(self, row: Mapping[str, Any], *, task_hash: str, task_index: int, rollout_index: int) -> Model: ...
+
+
+class ScriptedModel:
+    """Replies from a JSONL file of `{"task": content hash, row id or "*", "replies": [text or items, ...]}`.
+
+    One reply a model call; the last is repeated. Raises PalestraError if the file cannot be used.
+    """
+
+    def __init__(self, scripts: Mapping[str, Sequence[Any]], name: str = "scripted") -> None:
+        self.scripts = scripts
+        self.name = name
+
+    @classmethod
+    def from_file(cls, path: Path) -> "ScriptedModel":
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError as error:
+            raise PalestraError("missing-file", f"the script {path} cannot be read: {error.strerror}") from error
+        return cls(dict(read_script(path, number, line) for number, line in enumerate(lines, 1) if line.strip()))
+
+    def for_rollout(self, row: Mapping[str, Any], *, task_hash: str, task_index: int, rollout_index: int) -> Model:
+        row_id = str(row.get("id", row.get("uuid", "")))
+        for key in (task_hash, row_id, ANY_TASK):
+            if key in self.scripts:
+                return Recital(self.name, [as_items(reply) for reply in self.scripts[key]])
+        raise Failure("model", f"no script for task {task_hash} (id {row_id!r})", code="script-exhausted", fatal=True)
+
+    async def close(self) -> None:
+        return
+
+
+class Recital:
+    """Replies said one after the other, to one rollout."""
+
+    def __init__(self, name: str, replies: Sequence[Sequence[Item]]) -> None:
+        self.name = name
+        self.replies = replies
+        self.said = 0
+
+    async def respond(
+        self,
+        items: Sequence[Item],
+        tools: Sequence[ToolSchema],
+        sampling: Sampling,
+        trace: TokenTrace | None = None,
+    ) -> Reply:
+        reply = self.replies[min(self.said, len(self.replies) - 1)]
+        self.said += 1
+        return Reply(tuple(reply), "tool_calls" if function_calls(reply) else "stop", self.name)
+
+    async def close(self) -> None:
+        return
+
+
+def read_script(path: Path, number: int, line: bytes) -> tuple[str, list[Any]]:
+    try:
+        entry = decode(line)
+    except ValueError as error:
+        raise PalestraError("invalid-row", f"{path} line {number} is not JSON: {error}") from error
+    replies = entry.get("replies") if isinstance(entry, dict) else None
+    if not isinstance(replies, list) or not replies or not isinstance(entry.get("task"), str | int):
+        message = f'{path} line {number} must be {{"task": ..., "replies": [at least one]}}, got {line[:100]!r}'
+        raise PalestraError("invalid-row", message)
+    return str(entry["task"]), replies
+
+
+def as_items(reply: Any) -> list[Item]:
+    """A scripted reply as output items: a text, one item, or a list of items and texts."""
+    if isinstance(reply, str):
+        return [assistant_message(reply)]
+    entries = reply if isinstance(reply, list) else [reply]
+    items: list[Item] = []
+    for position, entry in enumerate(entries):
+        if isinstance(entry, str):
+            items.append(assistant_message(entry))
+        elif entry.get("type") == "function_call":
+            items.append({"call_id": f"call_{position}", "arguments": "{}", "status": "completed", **entry})
+        else:
+            items.append(entry)
+    return items

@@ -1,0 +1,162 @@
+"""The loop of a run: take a job, play it, judge it, record it."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+from palestra.agents.tool_loop import ToolLoop
+from palestra.core.errors import Failure, PalestraError, boundary
+from palestra.core.model import Model, Sampling
+from palestra.core.session import Host, Session
+from palestra.rollout.plan import Job
+from palestra.rollout.record import Outcome, Progress, failed, judged, materialized
+
+JOBS_READ_AHEAD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What plays one job: decided for each row by a Route."""
+
+    host: Host
+    agent: ToolLoop
+    model: Model
+    sampling: Sampling
+    fingerprint: str
+
+
+class Route(Protocol):
+    def __call__(self, job: Job) -> Lane:
+        """Raises Failure if the row cannot be played."""
+        ...
+
+    def fingerprint(self, job: Job) -> str: ...
+
+
+class Store(Protocol):
+    """Where rollouts go. A line is stored when the call returns: it survives the loss of the process."""
+
+    async def add_rollout(self, line: dict[str, object]) -> None: ...
+
+    async def add_failure(self, line: dict[str, object]) -> None: ...
+
+    def add_input(self, line: dict[str, object], job: Job) -> None:
+        """Note what is being dispatched. Durable before the rollout that comes of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Bounds of a run."""
+
+    concurrency: int = 64
+    """Rollouts at work at the same time."""
+    rollout_timeout_s: float = 1800.0
+    run_timeout_s: float | None = None
+    grace_s: float = 5.0
+    """How long rollouts at work may go on after the run was asked to stop."""
+
+
+@dataclass
+class Engine:
+    """One run. `observe` is called with each outcome after it is durable."""
+
+    route: Route
+    store: Store
+    limits: RunLimits
+    observe: Callable[[Outcome], None]
+    stop_reason: str | None = None
+    fatal: Failure | None = None
+    buffer: deque[Job] = field(default_factory=deque[Job])
+    workers: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+
+    async def run(self, jobs: Iterator[Job]) -> None:
+        """Play all jobs. Raises PalestraError for what no rollout can survive; the lines stored until then stay."""
+        self.pulling = asyncio.Lock()
+        self.exhausted = False
+        if self.limits.run_timeout_s is not None:
+            asyncio.get_running_loop().call_later(self.limits.run_timeout_s, self.stop, "the run's time is over")
+        try:
+            async with asyncio.TaskGroup() as group:
+                self.workers = [group.create_task(self.work(jobs)) for _ in range(self.limits.concurrency)]
+        except* PalestraError as errors:
+            raise errors.exceptions[0] from errors
+
+    def stop(self, reason: str) -> None:
+        """Dispatch nothing more; a second call, or the end of the grace, abandons what is at work."""
+        if self.stop_reason is not None:
+            self.abandon()
+            return
+        self.stop_reason = reason
+        asyncio.get_running_loop().call_later(self.limits.grace_s, self.abandon)
+
+    def abandon(self) -> None:
+        for worker in self.workers:
+            worker.cancel()
+
+    async def work(self, jobs: Iterator[Job]) -> None:
+        while (job := await self.next_job(jobs)) is not None:
+            await self.play(job)
+
+    async def next_job(self, jobs: Iterator[Job]) -> Job | None:
+        async with self.pulling:
+            if not self.buffer and not self.exhausted and self.stop_reason is None:
+                # In a thread: a resume may skip millions of finished rows before the next job.
+                batch = await asyncio.to_thread(lambda: list(islice(jobs, JOBS_READ_AHEAD)))
+                self.exhausted = len(batch) < JOBS_READ_AHEAD
+                self.buffer.extend(batch)
+            return self.buffer.popleft() if self.buffer and self.stop_reason is None else None
+
+    async def play(self, job: Job) -> None:
+        """One rollout, from row to durable line."""
+        progress = Progress()
+        fingerprint = self.route.fingerprint(job)
+        try:
+            async with asyncio.timeout(self.limits.rollout_timeout_s):
+                await self.attempt(job, progress)
+            outcome = judged(job, progress, fingerprint)
+        except TimeoutError:
+            message = f"not finished after {self.limits.rollout_timeout_s:g} s"
+            outcome = failed(job, progress, fingerprint, Failure("limit", message, code="rollout-timeout"))
+        except Failure as failure:
+            outcome = failed(job, progress, fingerprint, failure)
+        await self.record(outcome)
+
+    async def attempt(self, job: Job, progress: Progress) -> None:
+        if job.problem is not None:
+            raise Failure("environment", job.problem, code="task-invalid")
+        with boundary("host"):
+            lane = self.route(job)
+            session = await lane.host.open(job.row, seed=job.seed)
+        progress.open_s = time.monotonic() - progress.began
+        try:
+            progress.prompt, progress.tools, progress.sampling = session.prompt, session.tools, lane.sampling
+            self.store.add_input(materialized(job, progress), job)
+            with boundary("model"):
+                progress.trajectory = await lane.agent.run(session, lane.model, lane.sampling)
+            began = time.monotonic()
+            progress.verdict = await session.verify(progress.trajectory.transcript)
+            progress.verify_s = time.monotonic() - began
+        finally:
+            await self.close(session, progress)
+
+    async def close(self, session: Session, progress: Progress) -> None:
+        try:
+            await session.close()
+        except Failure as failure:
+            # A judged rollout is not lost because its episode could not be tidied up.
+            progress.warnings.append(str(failure))
+
+    async def record(self, outcome: Outcome) -> None:
+        if outcome.failure is None:
+            await self.store.add_rollout(outcome.line)
+        else:
+            await self.store.add_failure(outcome.line)
+        self.observe(outcome)
+        if outcome.failure is not None and outcome.failure.fatal and self.fatal is None:
+            self.fatal = outcome.failure
+            self.stop(f"no rollout of this run can succeed: {outcome.failure}")

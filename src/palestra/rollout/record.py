@@ -1,0 +1,171 @@
+"""What a finished job leaves behind: one judged line of the rollouts file, or one line of the failures file."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from palestra.agents.tool_loop import Trajectory
+from palestra.core.errors import Failure
+from palestra.core.model import Item, Sampling, ToolSchema, TokenTrace
+from palestra.core.task import BOOKKEEPING
+from palestra.core.verdict import Verdict
+from palestra.rollout.plan import Job
+from palestra.wire.response import response_object
+from palestra.wire.rows import (
+    AGENT_REF,
+    ATTEMPT_INDEX,
+    FAILURE_CLASS,
+    PARAMS,
+    ROLLOUT_INDEX,
+    TASK_INDEX,
+    agent_reference,
+    create_params,
+)
+
+FORMAT_VERSION = 1
+"""Version of the `palestra` object of a rollout line."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of a job while it runs; what is known so far is recorded also when it fails."""
+
+    started_at: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
+    sampling: Sampling = Sampling()
+    prompt: tuple[Item, ...] = ()
+    tools: tuple[ToolSchema, ...] = ()
+    open_s: float = 0.0
+    verify_s: float = 0.0
+    trajectory: Trajectory | None = None
+    verdict: Verdict | None = None
+    warnings: list[str] = field(default_factory=list[str])
+
+    def timing(self) -> dict[str, float]:
+        """Seconds a boundary took, to the microsecond."""
+        seconds = {
+            "open_s": self.open_s,
+            "model_s": self.trajectory.model_s if self.trajectory else 0.0,
+            "step_s": self.trajectory.step_s if self.trajectory else 0.0,
+            "verify_s": self.verify_s,
+            "total_s": time.monotonic() - self.began,
+        }
+        return {name: round(value, 6) for name, value in seconds.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished job: the line to store and which of the two files it belongs to."""
+
+    job: Job
+    line: dict[str, Any]
+    verdict: Verdict | None
+    failure: Failure | None
+    output_tokens: int = 0
+    total_s: float = 0.0
+
+
+def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
+    """The line of a rollout that has a verdict."""
+    trajectory, verdict = progress.trajectory, progress.verdict
+    assert trajectory is not None and verdict is not None
+    params = create_params(job.row, progress.prompt, progress.tools, progress.sampling)
+    response = response_object(
+        key=job.key,
+        model=trajectory.model,
+        created_at=int(progress.started_at),
+        output=trajectory.transcript.output,
+        stop_reason=trajectory.end_reason,
+        usage=trajectory.usage,
+        params=params,
+    )
+    timing = progress.timing()
+    own = {
+        **identity(job, progress, fingerprint),
+        "end_reason": trajectory.end_reason,
+        "reason": verdict.reason,
+        "components": sorted(verdict.components),
+        "step_rewards": list(trajectory.transcript.step_rewards),
+        "model_calls": trajectory.model_calls,
+        "usage": asdict(trajectory.usage),
+        "timing": timing,
+        "warnings": progress.warnings,
+        "tokens": tokens_object(trajectory.trace),
+    }
+    line = {
+        PARAMS: params,
+        "response": response,
+        "reward": verdict.reward,
+        **verdict.components,
+        **verdict.metrics,
+        **references(job),
+        "palestra": {name: value for name, value in own.items() if value not in (None, [])},
+    }
+    return Outcome(job, line, verdict, None, trajectory.usage.output_tokens, timing["total_s"])
+
+
+def failed(job: Job, progress: Progress, fingerprint: str, failure: Failure) -> Outcome:
+    """The line of a rollout that broke: the row as it was, and what broke. It has no reward."""
+    timing = progress.timing()
+    line = {
+        **job.row,
+        **references(job),
+        ATTEMPT_INDEX: job.attempt,
+        FAILURE_CLASS: failure.code,
+        "palestra": {
+            **identity(job, progress, fingerprint),
+            "failure": {
+                "boundary": failure.boundary,
+                "class": failure.code,
+                "message": failure.message[:4000],
+                "attempt": job.attempt + 1,
+            },
+            "timing": timing,
+        },
+    }
+    usage = progress.trajectory.usage.output_tokens if progress.trajectory else 0
+    return Outcome(job, line, None, failure, usage, timing["total_s"])
+
+
+def materialized(job: Job, progress: Progress) -> dict[str, Any]:
+    """The row exactly as it was dispatched."""
+    params = create_params(job.row, progress.prompt, progress.tools, progress.sampling)
+    own = {"key": job.key, "environment": job.environment, "task_hash": job.task_hash}
+    return {**job.row, PARAMS: params, **references(job), "palestra": own}
+
+
+def references(job: Job) -> dict[str, Any]:
+    own = job.row.get(AGENT_REF)
+    return {
+        AGENT_REF: own if isinstance(own, dict) else agent_reference(job.environment),
+        TASK_INDEX: job.task_index,
+        ROLLOUT_INDEX: job.rollout_index,
+    }
+
+
+def identity(job: Job, progress: Progress, fingerprint: str) -> dict[str, Any]:
+    return {
+        "version": FORMAT_VERSION,
+        "key": job.key,
+        "environment": job.environment,
+        "task_hash": job.task_hash,
+        "task": {name: value for name, value in job.row.items() if name != PARAMS and name not in BOOKKEEPING},
+        "seed": job.seed,
+        "fingerprint": fingerprint,
+        "started_at": round(progress.started_at, 3),
+    }
+
+
+def tokens_object(trace: TokenTrace | None) -> dict[str, Any] | None:
+    if trace is None:
+        return None
+    return {"ids": list(trace.ids), "logprobs": [round(value, 6) for value in trace.logprobs], "mask": list(trace.mask)}
+
+
+def row_of(rollout: Mapping[str, Any]) -> dict[str, Any]:
+    """The task row of a stored rollout: what it carried, without what the run added."""
+    own = rollout.get("palestra") or {}
+    if "task" in own:
+        return {PARAMS: rollout[PARAMS], **own["task"]}
+    return {name: value for name, value in rollout.items() if name not in ("response", "reward")}

@@ -1,0 +1,49 @@
+"""The files of one run, named after its output."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """`rollouts.jsonl` and the files beside it."""
+
+    rollouts: Path
+
+    def beside(self, suffix: str) -> Path:
+        return self.rollouts.with_name(self.rollouts.stem + suffix)
+
+    @property
+    def failures(self) -> Path:
+        return self.beside("_failures.jsonl")
+
+    @property
+    def inputs(self) -> Path:
+        return self.beside("_materialized_inputs.jsonl")
+
+    @property
+    def metrics(self) -> Path:
+        return self.beside("_aggregate_metrics.json")
+
+    @property
+    def run(self) -> Path:
+        """What the run was: environments, options, model, agent, sampling, seed."""
+        return self.beside("_run.json")
+
+    @property
+    def quarantine(self) -> Path:
+        """Bytes that were not a line: what a killed process left half-written."""
+        return self.beside("_quarantine.jsonl")
+
+    def is_used(self) -> bool:
+        """Whether a run wrote here, also one that has no rollout yet."""
+        return any(path.exists() and path.stat().st_size > 0 for path in (self.rollouts, self.failures, self.inputs))
+
+    def forked(self) -> "RunPaths":
+        """The first unused `<stem>_fork<N>` beside this one, N from 2."""
+        number = 2
+        while True:
+            fork = RunPaths(self.rollouts.with_name(f"{self.rollouts.stem}_fork{number}{self.rollouts.suffix}"))
+            if not fork.is_used() and not fork.run.exists():
+                return fork
+            number += 1

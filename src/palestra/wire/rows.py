@@ -1,0 +1,95 @@
+"""Rows as NeMo Gym writes them: `responses_create_params`, `agent_ref` and what they mean for a rollout."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from palestra.core.environment import Environment
+from palestra.core.model import Item, Sampling, ToolSchema
+from palestra.core.transcript import user_message
+
+PARAMS = "responses_create_params"
+AGENT_REF = "agent_ref"
+TASK_INDEX = "_ng_task_index"
+ROLLOUT_INDEX = "_ng_rollout_index"
+ATTEMPT_INDEX = "_ng_attempt_index"
+FAILURE_CLASS = "_ng_failure_class"
+AGENT_SUFFIX = "_simple_agent"
+
+NOT_SAMPLING = frozenset({"input", "instructions", "tools", "model", "stream"})
+OWN_SAMPLING = ("temperature", "top_p", "max_output_tokens", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an episode starts with."""
+
+    prompt: tuple[Item, ...]
+    tools: tuple[ToolSchema, ...]
+
+
+def materialize(row: Mapping[str, Any], environment: Environment[Any]) -> Opening:
+    """The prompt and tools of an episode.
+
+    A row that carries `responses_create_params` brings its own input, instructions and tools, even empty ones;
+    otherwise the environment's `prompt()` and `@tool` methods make them.
+    """
+    params = row.get(PARAMS)
+    if params is None:
+        asked = environment.prompt()
+        prompt = [user_message(asked)] if isinstance(asked, str) else asked
+        return Opening(tuple(prompt), tuple(tool.schema for tool in environment.tools.values()))
+    if not isinstance(params, dict) or "input" not in params:
+        raise ValueError(f"{PARAMS} must be an object with an `input`, got {str(params)[:100]!r}")
+    instructions = params.get("instructions")
+    head = [{"type": "message", "role": "system", "content": instructions}] if instructions else []
+    return Opening((*head, *input_items(params["input"])), tuple(params.get("tools") or ()))
+
+
+def input_items(value: Any) -> list[Item]:
+    """The input of `responses_create_params` as items; a string is one user message."""
+    if isinstance(value, str):
+        return [user_message(value)]
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError(f"{PARAMS}.input must be a string or a list of items, got {str(value)[:100]!r}")
+    return value
+
+
+def sampling_of(row: Mapping[str, Any], override: Sampling) -> Sampling:
+    """The row's sampling with what the command line set on top."""
+    params = row.get(PARAMS)
+    params = params if isinstance(params, dict) else {}
+    own = {name: params[name] for name in OWN_SAMPLING if params.get(name) is not None}
+    extra = {
+        name: value
+        for name, value in params.items()
+        if name not in NOT_SAMPLING and name not in OWN_SAMPLING and value is not None
+    }
+    set_here = {name: getattr(override, name) for name in OWN_SAMPLING if getattr(override, name) is not None}
+    return replace(override, **{**own, **set_here}, extra={**extra, **override.extra})
+
+
+def create_params(
+    row: Mapping[str, Any], prompt: Sequence[Item], tools: Sequence[ToolSchema], sampling: Sampling
+) -> dict[str, Any]:
+    """The `responses_create_params` of a finished rollout: the row's own, or what the environment made."""
+    own = row.get(PARAMS)
+    params: dict[str, Any] = dict(own) if isinstance(own, dict) else {"input": list(prompt), "tools": list(tools)}
+    params["input"] = input_items(params["input"])
+    params.setdefault("tools", [])
+    for name in ("temperature", "top_p", "max_output_tokens"):
+        if getattr(sampling, name) is not None:
+            params[name] = getattr(sampling, name)
+    return params
+
+
+def agent_name(row: Mapping[str, Any]) -> str | None:
+    """The agent instance that a row names, if any."""
+    reference = row.get(AGENT_REF)
+    name = reference.get("name") if isinstance(reference, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def agent_reference(environment: str) -> dict[str, str]:
+    """The `agent_ref` of rows that name none."""
+    return {"type": "responses_api_agents", "name": f"{environment}{AGENT_SUFFIX}"}
