@@ -112,10 +112,8 @@ def model_values(arguments: argparse.Namespace) -> dict[str, object]:
 
 def print_report(report: Report) -> None:
     failed = sum(report.failures.values())
-    print(
-        f"\n{report.judged} rollouts judged, {failed} failed, in {duration(report.elapsed_s)}; {report.stored} stored in"
-    )
-    print(f"  {report.paths.rollouts}")
+    print(f"\n{report.judged} rollouts judged, {failed} failed, in {duration(report.elapsed_s)}")
+    print(f"{report.stored} stored in {report.paths.rollouts}")
     for entry in report.metrics:
         print(f"\n{entry['agent_ref']['name']}")
         print_table(("metric", "value"), metric_rows(entry["agent_metrics"]))
@@ -133,6 +131,5 @@ def metric_rows(metrics: dict[str, object]) -> list[tuple[str, str]]:
     return [
         (name, f"{value:.4g}")
         for name, value in metrics.items()
-        if isinstance(value, float | int)
-        and (name.startswith(("mean/", "pass@")) and "/std_" not in name or name == "std/reward")
+        if isinstance(value, float | int) and "/std_" not in name and name.startswith(("mean/", "pass@", "std/reward"))
     ]

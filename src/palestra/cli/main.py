@@ -14,7 +14,7 @@ from palestra.core.errors import PalestraError, suggestion
 VERBS = MappingProxyType(
     {
         "list": "the environments there are",
-        "show": "one environment: tasks, options, tools, reward, an example prompt",
+        "show": "one environment (tasks, options, prompt), or one rollout of a file",
         "new": "a folder with a new environment that passes its check at once",
         "check": "test an environment: golden cases, determinism, hostile replies",
         "play": "answer a task yourself and see what the verifier says",

@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -34,11 +34,12 @@ from palestra.monitor.metrics import aggregate, read_columns
 from palestra.rollout.adaptive import AdaptiveLimit
 from palestra.rollout.engine import Engine, RunLimits
 from palestra.rollout.plan import Row, jobs
+from palestra.rollout.record import Outcome
 from palestra.rollout.route import ByEnvironment, EnvironmentPlan
 from palestra.store.jsonl import JsonlStore
 from palestra.store.ledger import RolloutLedger
 from palestra.store.paths import RunPaths
-from palestra.store.resume import Resumed, resume
+from palestra.store.resume import resume
 
 AGENTS = ("tool_loop", "simple_agent")
 """Names of the agent; NeMo Gym's name is accepted."""
@@ -103,10 +104,16 @@ class Report:
         }
 
 
-async def collect(config: CollectConfig, *, show: Callable[[str], None] = lambda text: None) -> Report:
+async def collect(
+    config: CollectConfig,
+    *,
+    show: Callable[[str], None] = lambda text: None,
+    observe: Callable[[Outcome], None] = lambda outcome: None,
+) -> Report:
     """Collect what `config` says. Raises PalestraError before any rollout if something cannot work.
 
-    `show` gets remarks for people (a fork's name, a healed file). Progress goes to standard error.
+    `show` gets remarks for people (a fork's name, a healed file); `observe` each outcome once it is safe on disk.
+    Progress goes to standard error.
     """
     entrants = await asyncio.to_thread(enter, config)
     paths = choose_paths(config, show)
@@ -124,7 +131,12 @@ async def collect(config: CollectConfig, *, show: Callable[[str], None] = lambda
         rows = input_rows(config, entrants)
         planned = jobs(rows, ledger, environment_of=route.environment_of, repeats=config.repeats, seed=config.seed)
         progress = ProgressLine(sys.stderr, await asyncio.to_thread(count_rollouts, config, entrants), resumed.rollouts)
-        engine = Engine(route, store, run_limits(config), progress.observe)
+
+        def acknowledge(outcome: Outcome) -> None:
+            progress.observe(outcome)
+            observe(outcome)
+
+        engine = Engine(route, store, run_limits(config), acknowledge)
         signal_number = await run_watched(engine, planned, progress)
     problems = list(resumed.problems)
     metrics = await asyncio.to_thread(write_metrics, paths, problems)

@@ -5,7 +5,7 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -248,7 +248,10 @@ def check_generator(subject: Subject) -> Rule:
     rule = Rule("generated tasks depend on the seed and nothing else")
     environment = subject.host.environment_class
     if environment.can_generate():
-        generate: Callable[[int, int], list[Any]] = lambda seed, n: list(environment.generate(seed, n, subject.options))
+
+        def generate(seed: int, n: int) -> list[Any]:
+            return list(environment.generate(seed, n, subject.options))
+
         five = generate(7, 5)
         rule.demand(five == generate(7, 5), "the same seed gave other tasks")
         rule.demand(five[:3] == generate(7, 3), "the first tasks change with n")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -50,7 +50,7 @@ class Source:
         if len(found) != 1 or not inspect.isclass(found[0]) or not issubclass(found[0], Environment):
             names = [getattr(value, "__name__", self.class_name) for value in found]
             raise PalestraError("invalid-environment", f"{self.spec} must hold one Environment class, found {names}")
-        return found[0]
+        return cast("type[Environment[Any]]", found[0])
 
     def options(self, values: dict[str, Any]) -> BaseModel:
         """The options of this environment with `values` set. Raises PalestraError naming the option."""

@@ -1,7 +1,7 @@
 """The class an author writes: an instance is one episode, used once."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
@@ -55,10 +55,10 @@ class Environment(Generic[TaskType]):
         """What the model is asked: one user message, or Responses items. Not used for rows that bring their own."""
         raise TypeError(f"{type(self).__name__} has no prompt(), and the row brings no responses_create_params")
 
-    def setup(self) -> None | Awaitable[None]:
+    def setup(self) -> Awaitable[None] | None:
         """Prepare the episode, before the prompt is read."""
 
-    def close(self) -> None | Awaitable[None]:
+    def close(self) -> Awaitable[None] | None:
         """Give back what the episode holds. Always runs, also when setup failed half-way."""
 
     async def step(self, items: Sequence[Item]) -> Step:
@@ -77,7 +77,7 @@ class Environment(Generic[TaskType]):
 
     @classmethod
     @asynccontextmanager
-    async def shared(cls, options: Any) -> AsyncIterator[Any]:
+    async def shared(cls, options: Any) -> AsyncGenerator[Any]:
         """Something all episodes of a host use (an index, a pool); entered once, found as `self.context.shared`."""
         yield None
 
@@ -88,11 +88,7 @@ class Environment(Generic[TaskType]):
 
     @classmethod
     def can_generate(cls) -> bool:
-        return cls.generate.__func__ is not Environment.generate.__func__  # type: ignore[attr-defined]
-
-    @classmethod
-    def has_own_prompt(cls) -> bool:
-        return cls.prompt is not Environment.prompt
+        return any("generate" in vars(base) for base in cls.__mro__[: cls.__mro__.index(Environment)])
 
 
 async def settled(value: Any) -> Any:

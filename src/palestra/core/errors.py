@@ -1,6 +1,6 @@
 """Errors people read and failures rollouts record: each has a code, a cause and a fix in one registry."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -216,7 +216,7 @@ class Failure(Exception):
 
 
 @contextmanager
-def boundary(name: Boundary, code: str | None = None) -> Iterator[None]:
+def boundary(name: Boundary, code: str | None = None) -> Generator[None]:
     """Attribute whatever escapes the block to `name`, unless it is attributed already."""
     try:
         yield

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -101,12 +101,13 @@ def read_docstring(text: str) -> tuple[str, dict[str, str]]:
 def without_titles(schema: Any) -> Any:
     """A JSON schema without the titles pydantic adds; a property that is called `title` stays."""
     if isinstance(schema, list):
-        return [without_titles(entry) for entry in schema]
+        return [without_titles(entry) for entry in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
         return schema
+    schema = cast("dict[str, Any]", schema)
     return {
         name: {key: without_titles(entry) for key, entry in value.items()}
-        if name in ("properties", "$defs") and isinstance(value, dict)
+        if name in ("properties", "$defs")
         else without_titles(value)
         for name, value in schema.items()
         if not (name == "title" and isinstance(value, str))

@@ -37,7 +37,7 @@ class Verdict:
             raise ValueError(f"{sorted(taken)} cannot name a component or metric: the name is taken")
 
     @staticmethod
-    def of(value: "Verdict | float | bool") -> "Verdict":
+    def of(value: object) -> "Verdict":
         """What `verify` returned, as a verdict. Raises TypeError if it is not a number or a Verdict."""
         if isinstance(value, Verdict):
             return value

@@ -87,7 +87,8 @@ class Worker:
 
     async def exchange(self, request: bytes) -> tuple[bool, Any]:
         stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None and stdout is not None
+        assert stdin is not None
+        assert stdout is not None
         stdin.write(HEADER.pack(len(request)) + request)
         await stdin.drain()
         (length,) = HEADER.unpack(await stdout.readexactly(HEADER.size))

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -27,19 +26,16 @@ Result = TypeVar("Result")
 CLOSE_TIMEOUT_S = 30.0
 
 
-@dataclass(frozen=True)
 class LocalContext:
     """The Context of an episode in this process."""
 
-    seed: int
-    folder: Path
-    shared: Any
-    pool: GradingPool
-    roles: Mapping[str, Model]
-
-    @cached_property
-    def random(self) -> Random:
-        return Random(self.seed)
+    def __init__(self, *, seed: int, folder: Path, shared: Any, pool: GradingPool, roles: Mapping[str, Model]) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.folder = folder
+        self.shared = shared
+        self.pool = pool
+        self.roles = roles
 
     async def grade(self, function: Callable[..., Result], *arguments: Any, deadline_s: float = 10.0) -> Result:
         return await self.pool.call(function, *arguments, deadline_s=deadline_s)
@@ -75,7 +71,9 @@ class LocalHost:
             task = self.environment_class.task_type.from_row(row)
         except ValidationError as error:
             raise Failure("environment", validation_text(error), code="task-invalid") from error
-        context = LocalContext(seed, self.source.folder, self.shared, self.pool, self.roles)
+        context = LocalContext(
+            seed=seed, folder=self.source.folder, shared=self.shared, pool=self.pool, roles=self.roles
+        )
         with boundary("environment"):
             environment = self.environment_class(task, context, self.options)
         try:
@@ -125,9 +123,8 @@ class LocalSession:
             except TimeoutError as error:
                 raise Failure("verifier", str(error), code="verifier-timeout") from error
             if not self.reward.minimum <= verdict.reward <= self.reward.maximum:
-                raise ValueError(
-                    f"reward {verdict.reward} is outside the declared range {self.reward.minimum}..{self.reward.maximum}"
-                )
+                declared = f"{self.reward.minimum}..{self.reward.maximum}"
+                raise ValueError(f"reward {verdict.reward} is outside the declared range {declared}")
             return verdict
 
     async def close(self) -> None:

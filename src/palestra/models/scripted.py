@@ -18,6 +18,8 @@ class PerRollout(Protocol):
 
     def for_rollout(self, row: Mapping[str, Any], *, task_hash: str, task_index: int, rollout_index: int) -> Model: ...
 
+    async def close(self) -> None: ...
+
 
 class ScriptedModel:
     """Replies from a JSONL file of `{"task": content hash, row id or "*", "replies": [text or items, ...]}`.

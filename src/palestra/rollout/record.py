@@ -3,11 +3,11 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from palestra.agents.tool_loop import Trajectory
 from palestra.core.errors import Failure
-from palestra.core.model import Item, Sampling, ToolSchema, TokenTrace
+from palestra.core.model import Item, Sampling, TokenTrace, ToolSchema
 from palestra.core.task import BOOKKEEPING
 from palestra.core.verdict import Verdict
 from palestra.rollout.plan import Job
@@ -33,7 +33,7 @@ class Progress:
 
     started_at: float = field(default_factory=time.time)
     began: float = field(default_factory=time.monotonic)
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     prompt: tuple[Item, ...] = ()
     tools: tuple[ToolSchema, ...] = ()
     open_s: float = 0.0
@@ -69,7 +69,8 @@ class Outcome:
 def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
     """The line of a rollout that has a verdict."""
     trajectory, verdict = progress.trajectory, progress.verdict
-    assert trajectory is not None and verdict is not None
+    assert trajectory is not None
+    assert verdict is not None
     params = create_params(job.row, progress.prompt, progress.tools, progress.sampling)
     response = response_object(
         key=job.key,
@@ -165,7 +166,7 @@ def tokens_object(trace: TokenTrace | None) -> dict[str, Any] | None:
 
 def row_of(rollout: Mapping[str, Any]) -> dict[str, Any]:
     """The task row of a stored rollout: what it carried, without what the run added."""
-    own = rollout.get("palestra") or {}
+    own = cast("dict[str, Any]", rollout.get("palestra") or {})
     if "task" in own:
         return {PARAMS: rollout[PARAMS], **own["task"]}
     return {name: value for name, value in rollout.items() if name not in ("response", "reward")}

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from palestra.core.errors import PalestraError
 from palestra.rollout.plan import task_identity
@@ -88,8 +88,8 @@ def note_rollout(line: bytes, origin: str, ledger: RolloutLedger, resumed: Resum
     rollout = parsed(line, origin, resumed)
     if rollout is None:
         return
-    own = rollout.get("palestra")
-    if not isinstance(own, dict) or "task_hash" not in own:
+    own = cast("dict[str, Any]", rollout.get("palestra") or {})
+    if "task_hash" not in own:
         message = f"{origin} was not written by a palestra run, so it cannot be continued"
         raise PalestraError("run-changed", message, fix="Name another --output, or start a new file with --fork.")
     environment = str(own["environment"])
@@ -105,8 +105,8 @@ def note_rollout(line: bytes, origin: str, ledger: RolloutLedger, resumed: Resum
 def note_other(line: bytes, origin: str, ledger: RolloutLedger, resumed: Resumed, *, flag: int) -> None:
     """A line of the failures or of the materialized inputs."""
     row = parsed(line, origin, resumed)
-    own = row.get("palestra") if row else None
-    if row and isinstance(own, dict):
+    own = cast("dict[str, Any]", row.get("palestra") or {}) if row else {}
+    if row and "task_hash" in own:
         identity = task_identity(str(own["environment"]), str(own["task_hash"]))
         noted = ledger.note_stored(identity, row[TASK_INDEX], row[ROLLOUT_INDEX], flag)
         resumed.failures += noted and flag == FAILED
@@ -120,6 +120,6 @@ def parsed(line: bytes, origin: str, resumed: Resumed) -> Mapping[str, Any] | No
         resumed.problems.append(f"{origin} is damaged and was skipped: {error}")
         return None
     if isinstance(value, dict):
-        return value
+        return cast("dict[str, Any]", value)
     resumed.problems.append(f"{origin} is damaged and was skipped: it is no object")
     return None

