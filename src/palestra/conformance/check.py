@@ -21,6 +21,7 @@ from palestra.core.transcript import function_calls
 from palestra.data.load import rows_of_file
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
+from palestra.wire.rows import Opening
 
 TASKS_PROBED = 5
 MINIMUM_TASKS = 5
@@ -190,9 +191,11 @@ async def check_hostile(subject: Subject) -> Rule:
     excused = {case.probe for case in subject.cases if case.kind == "hostile"}
     full = subject.source.manifest.reward.maximum
     for number, row in enumerate(subject.rows[:TASKS_PROBED], 1):
-        session = await subject.host.open(row, seed=0)
-        await session.close()
-        for name, text in hostile_replies(session.prompt).items():
+        opening = await opened(subject, row)
+        if isinstance(opening, Failure):
+            rule.demand(False, f"task {number} cannot be opened: {opening}")
+            continue
+        for name, text in hostile_replies(opening.prompt).items():
             try:
                 reward = (await play(subject.host, row, [text]))[1].reward
             except Failure as failure:
@@ -207,26 +210,40 @@ async def check_answer_fields(subject: Subject) -> Rule:
     for name in subject.source.manifest.answer_fields:
         for number, row in enumerate(subject.rows[:TASKS_PROBED], 1):
             if name in row:
-                other = next((peer[name] for peer in subject.rows if name in peer and peer[name] != row[name]), None)
-                holds = await same_prompt(subject, row, {**copy.deepcopy(row), name: changed(row[name], other)})
-                rule.demand(holds, f"task {number}: the prompt changes with {name!r}")
+                for value in other_values(row[name], subject.rows, name):
+                    same = await same_prompt(subject, row, {**copy.deepcopy(row), name: value})
+                    if same is not None:
+                        rule.demand(same, f"task {number}: the prompt changes with {name!r}")
+                        break
+                else:
+                    rule.demand(False, f"task {number}: no other value of {name!r} makes a valid row")
     return rule
 
 
-def changed(value: Any, other: Any) -> Any:
-    """A different value for a field: another task's if there is one."""
-    if other is not None:
-        return other
-    return f"{value} (changed)" if isinstance(value, str) else value + 1 if isinstance(value, int | float) else value
+def other_values(value: Any, rows: list[dict[str, Any]], name: str) -> list[Any]:
+    """Different values for a field: those of other tasks first, then a made-up one."""
+    peers = [peer[name] for peer in rows if name in peer and peer[name] != value]
+    if isinstance(value, str):
+        return [*peers, f"{value} (changed)"]
+    return [*peers, value + 1] if isinstance(value, int | float) else peers
 
 
-async def same_prompt(subject: Subject, row: dict[str, Any], mutated: dict[str, Any]) -> bool:
-    prompts: list[Any] = []
-    for content in (row, mutated):
-        session = await subject.host.open(content, seed=0)
-        prompts.append((session.prompt, session.tools))
+async def same_prompt(subject: Subject, row: dict[str, Any], mutated: dict[str, Any]) -> bool | None:
+    """Whether two rows ask the same; None if one of them is no valid row."""
+    openings = [await opened(subject, row), await opened(subject, mutated)]
+    if any(isinstance(opening, Failure) for opening in openings):
+        return None
+    return openings[0] == openings[1]
+
+
+async def opened(subject: Subject, row: dict[str, Any]) -> Opening | Failure:
+    """Prompt and tools of a row's episode, or why there is none."""
+    try:
+        session = await subject.host.open(row, seed=0)
         await session.close()
-    return prompts[0] == prompts[1]
+    except Failure as failure:
+        return failure
+    return Opening(session.prompt, session.tools)
 
 
 async def check_tools(subject: Subject) -> Rule:

@@ -7,7 +7,8 @@ CLOSE_REASONING = "</think>"
 REASONING = re.compile(f"{OPEN_REASONING}.*?(?:{CLOSE_REASONING}|\\Z)", re.DOTALL)
 
 BRACES = re.compile(r"\\boxed\s*\{|\\.|\{|\}", re.DOTALL)
-TEXT_MACRO = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|bf|rm)\s*\{([^{}]*)\}")
+TEXT_MACROS = frozenset({"text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mathit", "mbox", "bf", "rm"})
+MACRO_OR_BRACE = re.compile(r"\\([a-z]+)\s*\{|\\.|\{|\}", re.DOTALL)
 
 
 def without_reasoning(text: str) -> str:
@@ -42,10 +43,21 @@ def last_boxed(text: str) -> str | None:
 
 
 def without_text_macros(text: str) -> str:
-    r"""The text with `\text{...}` and its like replaced by their content."""
-    while (peeled := TEXT_MACRO.sub(r"\1", text)) != text:
-        text = peeled
-    return text
+    r"""The text with `\text{...}` and its like, also nested ones, replaced by their content. Linear in the length."""
+    kept: list[str] = []
+    is_macro: list[bool] = []
+    position = 0
+    for match in MACRO_OR_BRACE.finditer(text):
+        token = match[0]
+        drop = False
+        if token == "}":
+            drop = bool(is_macro) and is_macro.pop()
+        elif token == "{" or len(token) > 2:
+            drop = match[1] in TEXT_MACROS
+            is_macro.append(drop)
+        kept.append(text[position : match.start() if drop else match.end()])
+        position = match.end()
+    return "".join(kept) + text[position:]
 
 
 def labelled(text: str, label: str = "answer") -> list[str]:
