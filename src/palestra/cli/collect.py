@@ -12,7 +12,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from palestra.cli.options import add_environment_options, add_json_option, read_options, read_sampling, validated
+from palestra.cli.options import Group, add_environment_options, add_json_option, read_options, read_sampling, validated
 from palestra.cli.output import print_json, print_table
 from palestra.collection.collect import Report, collect
 from palestra.collection.config import CollectConfig, ModelChoice
@@ -28,50 +28,62 @@ SAMPLING = ("temperature", "top_p", "max_output_tokens")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("environments", metavar="ENV[,ENV...]", help="names, folders or module:Class")
     parser.add_argument("--output", type=Path, required=True, metavar="F", help="the rollouts, as JSONL")
-    parser.add_argument(
-        "--model", required=True, metavar="M", help="openai:NAME, vllm:NAME, embedded, scripted:F or replay:F"
+    add_model_arguments(parser.add_argument_group("model"))
+    add_task_arguments(parser.add_argument_group("tasks"))
+    add_agent_arguments(parser.add_argument_group("sampling and agent"))
+    add_run_arguments(parser.add_argument_group("run"))
+    add_json_option(parser)
+
+
+def add_model_arguments(group: Group) -> None:
+    models = "openai:NAME, vllm:NAME, embedded, scripted:F or replay:F"
+    group.add_argument("--model", required=True, metavar="M", help=models)
+    group.add_argument("--base-url", metavar="URL", help="of an OpenAI-compatible endpoint, usually ending in /v1")
+    group.add_argument("--api", choices=("auto", "responses", "chat"), default="auto", help="which API it speaks")
+    variable = "environment variable that holds the API key"
+    group.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help=variable)
+    other = "another model, such as a judge; repeatable"
+    group.add_argument("--role", action="append", default=[], metavar="ROLE=MODEL@URL", help=other)
+    group.add_argument("--call-timeout-s", type=float, default=600.0, metavar="S", help="a model call fails after this")
+    group.add_argument("--max-tries", type=int, default=5, metavar="N", help="tries of one model call")
+
+
+def add_task_arguments(group: Group) -> None:
+    group.add_argument("--input", type=Path, metavar="F", help="rows to play instead of the environments' own tasks")
+    group.add_argument("--split", metavar="S", help="a split of the environments' own tasks, such as example")
+    group.add_argument("--generate", type=int, metavar="N", help="N tasks from each environment's generator")
+    group.add_argument(
+        "--limit", type=int, metavar="N", help="only the first N rows, of the input or of each environment"
     )
-    parser.add_argument("--base-url", metavar="URL", help="of an OpenAI-compatible endpoint, usually ending in /v1")
-    parser.add_argument("--api", choices=("auto", "responses", "chat"), default="auto", help="which API it speaks")
-    parser.add_argument(
-        "--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help="variable that holds the API key"
-    )
-    parser.add_argument(
-        "--role", action="append", default=[], metavar="ROLE=MODEL@URL", help="another model, such as judge; repeatable"
-    )
-    tasks = parser.add_argument_group("tasks")
-    tasks.add_argument("--input", type=Path, metavar="F", help="rows to play instead of the environments' own tasks")
-    tasks.add_argument("--split", metavar="S", help="a split of the environments' own tasks, such as example")
-    tasks.add_argument("--generate", type=int, metavar="N", help="N tasks from each environment's generator")
-    tasks.add_argument(
-        "--limit", type=int, metavar="N", help="only the first N rows of the input, or of each environment"
-    )
-    tasks.add_argument("--repeats", type=int, default=1, metavar="K", help="rollouts of each task")
-    tasks.add_argument("--seed", type=int, default=0, metavar="S", help="decides generation, environments and sampling")
-    add_environment_options(tasks)  # type: ignore[arg-type]
-    agent = parser.add_argument_group("sampling and agent")
+    group.add_argument("--repeats", type=int, default=1, metavar="K", help="rollouts of each task")
+    group.add_argument("--seed", type=int, default=0, metavar="S", help="decides generation, environments and sampling")
+    group.add_argument("--host-url", metavar="URL", help="a NeMo Gym resources server that runs the environment")
+    add_environment_options(group)
+
+
+def add_agent_arguments(group: Group) -> None:
     for name, metavar in zip(SAMPLING, ("T", "P", "N"), strict=True):
         flag = f"--{name.replace('_', '-')}"
-        agent.add_argument(
-            flag, action="append", metavar=f"[ENV=]{metavar}", help="overrides the rows; repeatable with ENV="
-        )
-    agent.add_argument("--agent", metavar="NAME", help="tool_loop (NeMo Gym's simple_agent)")
-    agent.add_argument("--max-steps", type=int, default=100, metavar="N", help="model calls in one rollout")
-    agent.add_argument("--max-rollout-tokens", type=int, metavar="N", help="tokens the model may write in one rollout")
-    agent.add_argument(
-        "--time-limit-s", type=float, metavar="S", help="seconds after which a rollout is judged as it is"
+        meaning = "overrides the rows; repeatable with ENV="
+        group.add_argument(flag, action="append", metavar=f"[ENV=]{metavar}", help=meaning)
+    group.add_argument("--agent", metavar="NAME", help="tool_loop (NeMo Gym's simple_agent)")
+    group.add_argument("--max-steps", type=int, default=100, metavar="N", help="model calls in one rollout")
+    group.add_argument("--max-rollout-tokens", type=int, metavar="N", help="tokens the model may write in one rollout")
+    group.add_argument("--time-limit-s", type=float, metavar="S", help="a rollout is judged as it is after this")
+
+
+def add_run_arguments(group: Group) -> None:
+    group.add_argument("--concurrency", default="64", metavar="N|auto", help="rollouts at work at the same time")
+    group.add_argument(
+        "--rollout-timeout-s", type=float, default=1800.0, metavar="S", help="a rollout fails after this"
     )
-    run = parser.add_argument_group("run")
-    run.add_argument("--concurrency", default="64", metavar="N|auto", help="rollouts at work at the same time")
-    run.add_argument("--rollout-timeout-s", type=float, default=1800.0, metavar="S", help="a rollout fails after this")
-    run.add_argument("--call-timeout-s", type=float, default=600.0, metavar="S", help="a model call fails after this")
-    run.add_argument("--run-timeout-s", type=float, metavar="S", help="the run stops cleanly after this")
-    run.add_argument("--max-tries", type=int, default=5, metavar="N", help="tries of one model call")
-    run.add_argument("--attempts", type=int, default=3, metavar="N", help="tries of one rollout, over all resumes")
-    run.add_argument("--max-failure-rate", type=float, default=0.1, metavar="R", help="exit 1 if a larger share fails")
-    run.add_argument("--resume", action="store_true", help="continue OUTPUT where it stopped")
-    run.add_argument("--fork", action="store_true", help="leave an existing OUTPUT alone and write beside it")
-    add_json_option(parser)
+    group.add_argument("--run-timeout-s", type=float, metavar="S", help="the run stops cleanly after this")
+    group.add_argument("--attempts", type=int, default=3, metavar="N", help="tries of one rollout, over all resumes")
+    group.add_argument(
+        "--max-failure-rate", type=float, default=0.1, metavar="R", help="exit 1 if a larger share fails"
+    )
+    group.add_argument("--resume", action="store_true", help="continue OUTPUT where it stopped")
+    group.add_argument("--fork", action="store_true", help="leave an existing OUTPUT alone and write beside it")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -88,7 +100,8 @@ def read_config(arguments: argparse.Namespace) -> CollectConfig:
     names = [find(spec).name for spec in environments]
     copied = (
         "output", "input", "split", "generate", "limit", "repeats", "seed", "agent", "max_steps", "max_rollout_tokens",
-        "time_limit_s", "rollout_timeout_s", "run_timeout_s", "attempts", "max_failure_rate", "resume", "fork",
+        "time_limit_s", "rollout_timeout_s", "run_timeout_s", "host_url", "attempts", "max_failure_rate", "resume",
+        "fork",
     )  # fmt: skip
     auto = arguments.concurrency == "auto"
     return validated(

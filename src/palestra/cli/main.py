@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -26,6 +27,9 @@ VERBS = MappingProxyType(
 )
 
 USAGE_EXIT_CODE = 2
+CUT_SHORT_EXIT_CODE = 1
+CUT_SHORT = frozenset({"output-unwritable"})
+"""Errors that end a command which had begun."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,7 +52,10 @@ def main(words: Sequence[str]) -> int:
         return dispatch(list(words))
     except PalestraError as error:
         print(f"palestra: {error}", file=sys.stderr)
-        return USAGE_EXIT_CODE
+        return CUT_SHORT_EXIT_CODE if error.code in CUT_SHORT else USAGE_EXIT_CODE
+    except KeyboardInterrupt:
+        print("palestra: stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output has gone (`| head`); Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

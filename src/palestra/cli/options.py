@@ -3,16 +3,21 @@
 import argparse
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from palestra.collection.config import EVERY_ENVIRONMENT, CollectConfig, SamplingChoice
+from palestra.collection.config import EVERY_ENVIRONMENT, SamplingChoice
 from palestra.core.errors import PalestraError
 from palestra.core.tools import validation_text
 
+Model = TypeVar("Model", bound=BaseModel)
 
-def add_environment_options(parser: argparse.ArgumentParser) -> None:
+Group: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
+"""Where options are declared: argparse gives its groups no public name."""
+
+
+def add_environment_options(parser: Group) -> None:
     parser.add_argument(
         "--option",
         action="append",
@@ -61,11 +66,9 @@ def read_sampling(arguments: argparse.Namespace, names: Iterable[str]) -> dict[s
     return {environment: validated(SamplingChoice, values) for environment, values in merged.items()}
 
 
-def validated(model: type[Any], values: dict[str, Any]) -> Any:
+def validated(model: type[Model], values: dict[str, Any]) -> Model:
     """A pydantic model from command line values. Raises PalestraError naming the option."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise PalestraError(
-            "usage", validation_text(error).replace("_", "-") if model is CollectConfig else validation_text(error)
-        ) from error
+        raise PalestraError("usage", validation_text(error)) from error

@@ -1,14 +1,13 @@
 """Collecting rollouts: the parts of a run put together, run, and summed up."""
 
 import asyncio
-import json
-import signal
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,28 +22,34 @@ from palestra.collection.fingerprint import (
 )
 from palestra.collection.models import open_model
 from palestra.collection.progress import ProgressLine
+from palestra.collection.report import Report, write_metrics
+from palestra.collection.signals import Signals
 from palestra.core.discovery import Source, find
-from palestra.core.errors import PalestraError, suggestion
+from palestra.core.errors import Failure, PalestraError, boundary, suggestion
 from palestra.core.model import Model
+from palestra.core.session import Host
 from palestra.data.load import count_rows, generated_rows, rows_of_environment, rows_of_file
 from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.http import HttpHost
 from palestra.hosts.local import LocalHost
 from palestra.models.scripted import PerRollout
-from palestra.monitor.metrics import aggregate, read_columns
 from palestra.rollout.adaptive import AdaptiveLimit
 from palestra.rollout.engine import Engine, RunLimits
-from palestra.rollout.plan import Row, jobs
+from palestra.rollout.plan import Job, Row, jobs
 from palestra.rollout.record import Outcome
 from palestra.rollout.route import ByEnvironment, EnvironmentPlan
 from palestra.store.jsonl import JsonlStore
 from palestra.store.ledger import RolloutLedger
-from palestra.store.paths import RunPaths
+from palestra.store.paths import RunPaths, writing
 from palestra.store.resume import resume
 
 AGENTS = ("tool_loop", "simple_agent")
 """Names of the agent; NeMo Gym's name is accepted."""
 AUTO_CONCURRENCY_MAXIMUM = 1024
 PROGRESS_INTERVAL_S = 0.2
+FILES_PER_ROLLOUT = 4
+"""Open files a rollout may need at a time: its connections, and pipes of what it runs."""
+FILES_OF_A_RUN = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,51 +62,14 @@ class Entrant:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """How a run ended."""
+class Ended:
+    """What is known of a run after its last rollout."""
 
-    paths: RunPaths
-    judged: int
-    """Rollouts judged by this process."""
+    progress: ProgressLine
     stored: int
-    """Rollouts in the output file, those of earlier parts of the run included."""
-    failures: dict[str, int]
     given_up: int
-    """Rollouts not tried any more because they failed in too many attempts."""
-    elapsed_s: float
-    output_tokens: int
-    metrics: list[dict[str, Any]]
     problems: list[str]
     stop_reason: str | None
-    signal_number: int | None
-    max_failure_rate: float
-
-    @property
-    def failure_rate(self) -> float:
-        failed = sum(self.failures.values())
-        return failed / (failed + self.judged) if failed else 0.0
-
-    @property
-    def exit_code(self) -> int:
-        """0; 1 if too many rollouts failed or the run was cut short; 128 + number after a signal."""
-        if self.signal_number is not None:
-            return 128 + self.signal_number
-        return int(self.stop_reason is not None or self.failure_rate > self.max_failure_rate)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "output": str(self.paths.rollouts),
-            "judged": self.judged,
-            "stored": self.stored,
-            "failures": self.failures,
-            "given_up": self.given_up,
-            "elapsed_s": round(self.elapsed_s, 3),
-            "output_tokens": self.output_tokens,
-            "key_metrics": {entry["agent_ref"]["name"]: entry["key_metrics"] for entry in self.metrics},
-            "problems": self.problems,
-            "stop_reason": self.stop_reason,
-            "exit_code": self.exit_code,
-        }
 
 
 async def collect(
@@ -116,7 +84,45 @@ async def collect(
     Progress goes to standard error.
     """
     entrants = await asyncio.to_thread(enter, config)
-    paths = choose_paths(config, show)
+    total = await asyncio.to_thread(count_rollouts, config, entrants)
+    if total == 0:
+        where = config.input or ", ".join(entrant.source.name for entrant in entrants)
+        raise PalestraError("usage", f"there is no task to play: {where} has none", fix="Give rows with --input.")
+    with writing(config.output):
+        paths = choose_paths(config, show)
+    raise_file_limit(run_limits(config).concurrency)
+    with Signals() as signals:
+        ended = await play(config, entrants, paths, total, signals, show, observe)
+        found: list[str] = []
+        metrics = await asyncio.to_thread(write_metrics, paths, found, signals.is_time_over)
+    for problem in found:
+        show(problem)
+    return Report(
+        paths=paths,
+        judged=ended.progress.judged,
+        stored=ended.stored,
+        failures=dict(ended.progress.failures),
+        given_up=ended.given_up,
+        elapsed_s=time.monotonic() - ended.progress.began,
+        output_tokens=ended.progress.output_tokens,
+        metrics=metrics,
+        problems=[*ended.problems, *found],
+        stop_reason=ended.stop_reason,
+        signal_number=signals.number,
+        max_failure_rate=config.max_failure_rate,
+    )
+
+
+async def play(
+    config: CollectConfig,
+    entrants: list[Entrant],
+    paths: RunPaths,
+    total: int | None,
+    signals: Signals,
+    show: Callable[[str], None],
+    observe: Callable[[Outcome], None],
+) -> Ended:
+    """Read back what is stored, play what is owed, and close everything that was opened for it."""
     ledger = RolloutLedger(config.repeats, config.attempts)
     async with AsyncExitStack() as stack:
         store = JsonlStore(paths, ledger)
@@ -126,34 +132,24 @@ async def collect(
             show(problem)
         descriptions = {entrant.source.name: entrant.description for entrant in entrants}
         require_same_run(paths, descriptions, resumed)
+        route = await open_route(config, entrants, stack, show)
         write_description(paths, descriptions)
-        route = await open_route(config, entrants, stack)
-        rows = input_rows(config, entrants)
+        # A resume may read millions of finished rows between two jobs; a stop must not wait for that.
+        rows = takewhile(lambda row: engine.stop_reason is None, input_rows(config, entrants))
         planned = jobs(rows, ledger, environment_of=route.environment_of, repeats=config.repeats, seed=config.seed)
-        progress = ProgressLine(sys.stderr, await asyncio.to_thread(count_rollouts, config, entrants), resumed.rollouts)
+        progress = ProgressLine(sys.stderr, total, resumed.rollouts)
 
         def acknowledge(outcome: Outcome) -> None:
             progress.observe(outcome)
             observe(outcome)
 
         engine = Engine(route, store, run_limits(config), acknowledge)
-        signal_number = await run_watched(engine, planned, progress)
-    problems = list(resumed.problems)
-    metrics = await asyncio.to_thread(write_metrics, paths, problems)
-    return Report(
-        paths=paths,
-        judged=progress.judged,
-        stored=resumed.rollouts + progress.judged,
-        failures=dict(progress.failures),
-        given_up=ledger.given_up,
-        elapsed_s=time.monotonic() - progress.began,
-        output_tokens=progress.output_tokens,
-        metrics=metrics,
-        problems=problems,
-        stop_reason=engine.stop_reason,
-        signal_number=signal_number,
-        max_failure_rate=config.max_failure_rate,
-    )
+        signals.tell(engine.stop)
+        await run_shown(engine, planned, progress)
+        # From here on nothing is left to stop.
+        signals.stop = None
+    stored = resumed.rollouts + store.stored
+    return Ended(progress, stored, ledger.given_up, resumed.problems, engine.stop_reason)
 
 
 def enter(config: CollectConfig) -> list[Entrant]:
@@ -178,16 +174,34 @@ def enter(config: CollectConfig) -> list[Entrant]:
 
 
 def choose_paths(config: CollectConfig, show: Callable[[str], None]) -> RunPaths:
+    if config.output.exists() and not config.output.is_file():
+        kind = "a folder" if config.output.is_dir() else "no regular file"
+        raise PalestraError("usage", f"--output {config.output} is {kind}", fix="Name a file of its own.")
     paths = RunPaths(config.output)
     if config.fork and (paths.is_used() or paths.run.exists()):
         paths = paths.forked()
         show(f"writing to {paths.rollouts}")
     elif paths.is_used() and not config.resume:
         raise PalestraError("output-exists", f"{paths.rollouts} or a file beside it already holds a run")
+    written = [path for path in (paths.rollouts, paths.failures, paths.inputs) if path.exists()]
+    if config.input is not None and any(config.input.samefile(path) for path in written):
+        # Each line written would be another row to play.
+        raise PalestraError("usage", f"--input {config.input} is a file that this run writes", fix="Copy it first.")
     return paths
 
 
-async def open_route(config: CollectConfig, entrants: list[Entrant], stack: AsyncExitStack) -> ByEnvironment:
+def raise_file_limit(concurrency: int) -> None:
+    """Allow this process the open files that so many rollouts need, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_PER_ROLLOUT * concurrency + FILES_OF_A_RUN
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+async def open_route(
+    config: CollectConfig, entrants: list[Entrant], stack: AsyncExitStack, show: Callable[[str], None]
+) -> ByEnvironment:
     """Models, grading workers and hosts; closed by `stack` in reverse order."""
     limit = AdaptiveLimit(maximum=AUTO_CONCURRENCY_MAXIMUM) if config.concurrency == "auto" else None
     model = open_model(config.model, limit)
@@ -204,11 +218,24 @@ async def open_route(config: CollectConfig, entrants: list[Entrant], stack: Asyn
     agent = ToolLoop(AgentLimits(config.max_steps, config.max_rollout_tokens, config.time_limit_s))
     plans: dict[str, EnvironmentPlan] = {}
     for entrant in entrants:
-        host = LocalHost(entrant.source, entrant.options, pool, roles)
-        stack.push_async_callback(host.close)
         name = entrant.source.name
+        local = LocalHost(entrant.source, entrant.options, pool, roles)
+        stack.push_async_callback(close_host, local, name, show)
+        host: Host = local
+        if config.host_url is not None:
+            host = HttpHost(config.host_url, environment=name, prompt_source=local)
+            stack.push_async_callback(close_host, host, name, show)
         plans[name] = EnvironmentPlan(host, agent, model, config.sampling_of(name), fingerprint(entrant.description))
     return ByEnvironment(plans)
+
+
+async def close_host(host: Host, name: str, show: Callable[[str], None]) -> None:
+    try:
+        with boundary("environment"):
+            await host.close()
+    except Failure as failure:
+        # What the episodes left is safe on disk; a shared resource that cannot be given back takes nothing from it.
+        show(f"{name} could not be closed: {failure.message}")
 
 
 def run_limits(config: CollectConfig) -> RunLimits:
@@ -229,8 +256,10 @@ def own_rows(config: CollectConfig, entrant: Entrant) -> Iterator[Row]:
     return rows_of_environment(entrant.source, config.split)
 
 
-def count_rollouts(config: CollectConfig, entrants: list[Entrant]) -> int:
-    """How many rollouts the whole run has. Reads the input once more, but keeps none of it."""
+def count_rollouts(config: CollectConfig, entrants: list[Entrant]) -> int | None:
+    """How many rollouts the whole run has. Reads the input once more, but keeps none of it; a pipe is not counted."""
+    if config.input is not None and config.input.exists() and not (config.input.is_file() or config.input.is_dir()):
+        return None
     if config.generate is not None:
         rows = config.generate if config.limit is None else min(config.generate, config.limit)
         return rows * len(entrants) * config.repeats
@@ -242,37 +271,16 @@ def count_own(config: CollectConfig, entrant: Entrant) -> int:
     return sum(1 for _ in rows_of_environment(entrant.source, config.split))
 
 
-async def run_watched(engine: Engine, planned: Any, progress: ProgressLine) -> int | None:
-    """Run to the end, showing progress and stopping cleanly on SIGINT and SIGTERM; the signal's number if one came."""
-    loop = asyncio.get_running_loop()
-    received: list[int] = []
-
-    def stop(number: signal.Signals) -> None:
-        received.append(number)
-        engine.stop(f"stopped by {number.name}")
-
+async def run_shown(engine: Engine, planned: Iterator[Job], progress: ProgressLine) -> None:
+    """Run to the end, showing progress."""
     with ExitStack() as undo:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
-            undo.callback(loop.remove_signal_handler, number)
         showing = asyncio.create_task(show_progress(progress))
         undo.callback(progress.end)
         undo.callback(showing.cancel)
         await engine.run(planned)
-    return received[0] if received else None
 
 
 async def show_progress(progress: ProgressLine) -> None:
     while True:
         progress.show()
         await asyncio.sleep(PROGRESS_INTERVAL_S)
-
-
-def write_metrics(paths: RunPaths, problems: list[str]) -> list[dict[str, Any]]:
-    """Metrics over the whole output, as a second pass; no file if nothing was judged."""
-    metrics = aggregate(read_columns([paths.rollouts], problems))
-    if metrics:
-        temporary = paths.metrics.with_suffix(".tmp")
-        temporary.write_text(json.dumps(metrics, indent=2))
-        temporary.replace(paths.metrics)
-    return metrics

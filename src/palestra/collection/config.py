@@ -59,6 +59,8 @@ class CollectConfig(BaseModel):
     """Options by environment name, or for all of them under `*`."""
     sampling: dict[str, SamplingChoice] = Field(default_factory=dict)
     """Sampling by environment name, or for all of them under `*`."""
+    host_url: str | None = None
+    """A NeMo Gym resources server that runs the environment, instead of this process."""
     agent: str | None = None
     max_steps: int | None = Field(default=100, ge=1)
     max_rollout_tokens: int | None = Field(default=None, ge=1)

@@ -13,8 +13,9 @@ from pydantic import BaseModel
 from palestra import __version__
 from palestra.collection.config import CollectConfig
 from palestra.core.discovery import Source
-from palestra.core.errors import PalestraError
-from palestra.store.paths import RunPaths
+from palestra.core.errors import PalestraError, describe
+from palestra.store.jsonl import synchronize_folder
+from palestra.store.paths import RunPaths, writing
 from palestra.store.resume import Resumed
 
 
@@ -27,6 +28,7 @@ def describe_environment(source: Source, options: BaseModel, config: CollectConf
             "code": code_digest(source.folder),
             "options": options.model_dump(mode="json"),
         },
+        "host": "local" if config.host_url is None else "http",
         "model": config.model.spec,
         "roles": {role: choice.spec for role, choice in sorted(config.roles.items())},
         "agent": {
@@ -59,7 +61,7 @@ def fingerprint(description: Mapping[str, Any]) -> str:
 
 def require_same_run(paths: RunPaths, descriptions: Mapping[str, Mapping[str, Any]], resumed: Resumed) -> None:
     """Raises PalestraError naming every difference between this run and the one that wrote the files."""
-    stored: dict[str, Any] = json.loads(paths.run.read_bytes())["environments"] if paths.run.exists() else {}
+    stored: dict[str, Any] = stored_description(paths).get("environments", {})
     changes = [
         change
         for name, description in descriptions.items()
@@ -81,17 +83,35 @@ def differences(old: Any, new: Any, path: str) -> list[str]:
     return [] if old == new else [f"{path} was {json.dumps(old)}, is {json.dumps(new)}"]
 
 
+def stored_description(paths: RunPaths) -> dict[str, Any]:
+    """What `<stem>_run.json` says; empty if the run has stored nothing yet, because then nothing binds it."""
+    if not paths.is_used() or not paths.run.exists():
+        return {}
+    try:
+        description = json.loads(paths.run.read_bytes())
+        if not isinstance(description["environments"], dict):
+            raise TypeError("environments is no object")
+        return description
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{paths.run} is damaged, so nobody can tell whether this is the same run: {describe(error)}"
+        fix = "Start a new file with --fork; or delete the damaged one, and the rollouts' own fingerprints decide."
+        raise PalestraError("run-changed", message, fix=fix) from error
+
+
 def write_description(paths: RunPaths, descriptions: Mapping[str, Mapping[str, Any]]) -> None:
     """Write `<stem>_run.json`, at once or not at all; environments of earlier parts of the run stay in it."""
-    stored: dict[str, Any] = json.loads(paths.run.read_bytes()) if paths.run.exists() else {"created_at": time.time()}
+    stored = stored_description(paths)
     content = {
+        "created_at": time.time(),
         **stored,
         "palestra": __version__,
         "environments": {**stored.get("environments", {}), **descriptions},
     }
     temporary = paths.run.with_suffix(".tmp")
-    with temporary.open("w") as file:
-        json.dump(content, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(paths.run)
+    with writing(paths.run):
+        with temporary.open("w") as file:
+            json.dump(content, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(paths.run)
+        synchronize_folder(paths.run.parent)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from palestra.core.verdict import Verdict
 from palestra.data.load import rows_of_file
 from palestra.rollout.record import row_of
 from palestra.store.paths import RunPaths
-from palestra.store.resume import lines
+from palestra.store.resume import located_lines
 from palestra.wire.encoding import decode
 from palestra.wire.rows import PARAMS, ROLLOUT_INDEX, TASK_INDEX
 
@@ -101,11 +102,11 @@ class InputIndex:
 
     def read(self) -> dict[tuple[int, int], int]:
         offsets: dict[tuple[int, int], int] = {}
-        position = 0
-        for _, line in lines(self.path):
-            row = decode(line)
-            offsets[(row.get(TASK_INDEX, -1), row.get(ROLLOUT_INDEX, -1))] = position
-            position += len(line)
+        for line in located_lines(self.path):
+            # The last line may be half of one; a rollout without its input is judged by what it carries itself.
+            with suppress(ValueError, AttributeError):
+                row = decode(line.content)
+                offsets[(row.get(TASK_INDEX, -1), row.get(ROLLOUT_INDEX, -1))] = line.offset
         return offsets
 
 

@@ -4,6 +4,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from palestra.core.environment import Environment
-from palestra.core.errors import PalestraError, suggestion
+from palestra.core.errors import PalestraError, describe, suggestion
 from palestra.core.manifest import Manifest, Reward, read_manifest
 from palestra.core.tools import validation_text
 
@@ -79,10 +81,13 @@ def find(spec: str) -> Source:
         if not folder.is_dir():
             raise PalestraError("unknown-environment", f"no folder {spec!r}")
         return Source(str(folder), read_manifest(folder), folder)
-    known = {source.name: source for source in every_environment()}
-    if spec not in known:
-        raise PalestraError("unknown-environment", f"no environment is named {spec!r}.{suggestion(spec, known)}")
-    return known[spec]
+    known: list[str] = []
+    # One by one, our own first: what another package installs cannot replace them, and a broken one hides none.
+    for source in every_environment():
+        if source.name == spec:
+            return source
+        known.append(source.name)
+    raise PalestraError("unknown-environment", f"no environment is named {spec!r}.{suggestion(spec, known)}")
 
 
 def every_environment() -> Iterator[Source]:
@@ -91,7 +96,11 @@ def every_environment() -> Iterator[Source]:
         if (folder / "environment.toml").is_file():
             yield from with_variants(folder, f"palestra.environments.{folder.name}.env")
     for entry in sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
-        found = importlib.util.find_spec(entry.module)
+        try:
+            found = importlib.util.find_spec(entry.module)
+        except Exception as error:
+            message = f"entry point {entry.name!r}: finding {entry.module!r} raised {describe(error)}"
+            raise PalestraError("invalid-environment", message) from error
         if found is None or found.origin is None:
             raise PalestraError("invalid-environment", f"entry point {entry.name!r}: no module {entry.module!r}")
         yield from with_variants(Path(found.origin).parent, entry.module, entry.attr or None)
@@ -124,11 +133,22 @@ def import_by_name(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name and name.startswith(error.name):
+        missing = error.name or ""
+        if f"{name}.".startswith(f"{missing}."):
             raise PalestraError("unknown-environment", f"no module {name!r}") from error
-        raise missing_package(name, error) from error
-    except Exception as error:
-        raise PalestraError("invalid-environment", f"importing {name!r} raised {error!r}") from error
+        if missing.partition(".")[0] != name.partition(".")[0]:
+            raise missing_package(readable(name), error) from error
+        message = f"{readable(name)} imports {missing.partition('.')[2]!r}, which is not there"
+        raise PalestraError("invalid-environment", message) from error
+    except (Exception, SystemExit) as error:
+        message = readable(f"importing {name} raised {describe(error)}")
+        raise PalestraError("invalid-environment", message) from error
+
+
+def readable(text: str) -> str:
+    """A text with the paths of folders instead of the names of the packages they were imported as."""
+    names = rf"({FOLDER_PACKAGE}[0-9a-f]+)(\.env\b)?"
+    return re.sub(names, lambda name: str(folder_of_package(name[1])) + ("/env.py" if name[2] else ""), text)
 
 
 def missing_package(name: str, error: ModuleNotFoundError) -> PalestraError:
@@ -149,9 +169,9 @@ def import_folder(folder: Path) -> ModuleType:
 
 def folder_package(folder: Path) -> str:
     """An importable name that holds the folder's path, so that another process can find the folder again."""
-    return FOLDER_PACKAGE + str(folder).encode().hex()
+    return FOLDER_PACKAGE + os.fsencode(folder).hex()
 
 
 def folder_of_package(name: str) -> Path:
     """The inverse of `folder_package`."""
-    return Path(bytes.fromhex(name.removeprefix(FOLDER_PACKAGE)).decode())
+    return Path(os.fsdecode(bytes.fromhex(name.removeprefix(FOLDER_PACKAGE))))

@@ -45,9 +45,9 @@ class Environment(Generic[TaskType]):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        for base in getattr(cls, "__orig_bases__", ()):
-            arguments = get_args(base)
-            if get_origin(base) is Environment and isinstance(arguments[0], type):
+        for base in vars(cls).get("__orig_bases__", ()):
+            origin, arguments = get_origin(base), get_args(base)
+            if isinstance(origin, type) and issubclass(origin, Environment) and isinstance(arguments[0], type):
                 cls.task_type = arguments[0]
         cls.tools = tools_of(cls)
 

@@ -4,8 +4,9 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Boundary: TypeAlias = Literal["model", "tool", "environment", "verifier", "judge", "sandbox", "host", "limit"]
 """Where a failed rollout broke."""
@@ -57,6 +58,10 @@ ERRORS = MappingProxyType(
         "invalid-row": Explanation(
             "A line of a task or rollout file is not JSON, or a field is missing or of the wrong type.",
             "Mend the named line and field. Lines before and after it are not affected.",
+        ),
+        "output-unwritable": Explanation(
+            "The output file or a file beside it cannot be written.",
+            "Make room or mend the path or its rights, then continue with --resume; what was acknowledged is stored.",
         ),
         "output-exists": Explanation(
             "The output file already holds rollouts; they are never deleted or mixed with others.",
@@ -190,6 +195,10 @@ class PalestraError(Exception):
         self.fix = fix or ERRORS[code].fix
         super().__init__(f"{message}\n  what to do: {self.fix}  [{code}]")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are rebuilt from `args`, which is the text alone; this one has to survive its way out of a worker.
+        return partial(type(self), self.code, self.message, fix=self.fix), ()
+
 
 class Failure(Exception):
     """A rollout that broke: attributed once to a boundary, recorded once, never a reward of 0."""
@@ -214,15 +223,29 @@ class Failure(Exception):
         assert self.code in ERRORS, self.code
         super().__init__(f"{boundary}: {message}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(
+            type(self),
+            self.boundary,
+            self.message,
+            code=self.code,
+            retryable=self.retryable,
+            retry_after_s=self.retry_after_s,
+            fatal=self.fatal,
+        ), ()
+
 
 @contextmanager
 def boundary(name: Boundary, code: str | None = None) -> Generator[None]:
-    """Attribute whatever escapes the block to `name`, unless it is attributed already."""
+    """Attribute whatever escapes the block to `name`, unless it is attributed already.
+
+    SystemExit too: a library that calls `sys.exit` must not end the run.
+    """
     try:
         yield
     except (Failure, PalestraError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Failure(name, describe(error), code=code) from error
 
 

@@ -2,20 +2,31 @@
 
 import inspect
 import json
+import math
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
 
-from palestra.core.errors import Failure, describe, suggestion
+from palestra.core.errors import Failure, PalestraError, describe, suggestion
 from palestra.core.model import Item, ToolSchema
 from palestra.core.transcript import argument_text
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 MAX_ARGUMENT_CHARACTERS = 1_000_000
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape of U+0000 in JSON text. Files, processes and databases choke on it, and no answer needs it."""
+
+SCHEMA_OF_EACH = ("properties", "$defs")
+"""Keywords whose value maps names to schemas."""
+PLAIN_VALUES = ("default", "enum", "const", "examples", "required", "discriminator")
+"""Keywords whose value is data, not a schema."""
+NOT_STRICT = ("oneOf", "allOf", "prefixItems", "patternProperties", "uniqueItems")
+TYPED = ("type", "$ref", "anyOf", "enum", "const")
 
 
 def tool(method: Method) -> Method:
@@ -41,8 +52,10 @@ class Tool:
         """The arguments as keyword arguments of the method. Raises ValueError with a text for the model."""
         if len(text) > MAX_ARGUMENT_CHARACTERS:
             raise ValueError(f"Invalid tool call arguments: {len(text)} characters, at most {MAX_ARGUMENT_CHARACTERS}")
+        if NUL.search(text):
+            raise ValueError("Invalid tool call arguments: a text holds the character U+0000")
         try:
-            value = json.loads(text or "{}")
+            value = json.loads(text or "{}", parse_constant=finite, parse_float=finite)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"Invalid tool call arguments: {describe(error)}") from error
         if not isinstance(value, dict):
@@ -51,50 +64,96 @@ class Tool:
             parsed = self.arguments.model_validate(value)
         except ValidationError as error:
             raise ValueError(f"Invalid tool call arguments: {validation_text(error)}") from error
-        return {name: getattr(parsed, name) for name in type(parsed).model_fields}
+        return {str(field.alias): getattr(parsed, name) for name, field in type(parsed).model_fields.items()}
+
+
+def finite(text: str) -> float:
+    """A number of JSON text. Raises ValueError for NaN, Infinity, and what is too large for a float."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is not a finite number")
+    return value
 
 
 def tools_of(environment: type) -> dict[str, Tool]:
-    """The `@tool` methods of a class, base classes first, in the order they are written."""
+    """The `@tool` methods of a class, base classes first, in the order they are written.
+
+    A method that overrides a tool is one too, with its own signature.
+    """
     found: dict[str, Tool] = {}
     for base in reversed(environment.__mro__):
         for name, member in vars(base).items():
-            if getattr(member, "palestra_tool", False):
+            if getattr(member, "palestra_tool", False) or (name in found and inspect.isfunction(member)):
                 found[name] = build(name, member)
     return found
 
 
 def build(name: str, method: Callable[..., Any]) -> Tool:
-    """The tool of one method. Raises TypeError if a parameter is not annotated or has no JSON schema."""
+    """The tool of one method.
+
+    Raises TypeError if a parameter is not annotated, cannot be given by name, or has no JSON schema.
+    """
+    if not inspect.isfunction(method):
+        raise TypeError(f"tool {name!r} must be a plain method, not a {type(method).__name__}")
     description, parameter_descriptions = read_docstring(inspect.getdoc(method) or "")
     hints = get_type_hints(method, include_extras=True)
     fields: dict[str, Any] = {}
     for parameter in list(inspect.signature(method).parameters.values())[1:]:
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise TypeError(f"tool {name!r}: parameter {str(parameter)!r} cannot be given by name")
         if parameter.name not in hints:
             raise TypeError(f"tool {name!r}: parameter {parameter.name!r} has no type annotation")
         default = ... if parameter.default is parameter.empty else parameter.default
-        field = Field(default, description=parameter_descriptions.get(parameter.name, ""))
-        fields[parameter.name] = (hints[parameter.name], field)
-    arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        words = parameter_descriptions.get(parameter.name)
+        # An alias, because pydantic reserves names (`copy`, `schema`, `_x`) that a parameter may have.
+        details = Field(alias=parameter.name, description=words) if words else Field(alias=parameter.name)
+        fields[f"argument_{len(fields)}"] = (Annotated[hints[parameter.name], details], default)
+    try:
+        arguments = create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
+        return Tool(name, tool_schema(name, description, arguments), arguments)
+    except PydanticUserError as error:
+        raise TypeError(f"tool {name!r}: {describe(error)}") from error
+
+
+def tool_schema(name: str, description: str, arguments: type[BaseModel]) -> ToolSchema:
     parameters = without_titles(arguments.model_json_schema())
-    parameters.setdefault("properties", {})
+    for schema in parameters.setdefault("properties", {}).values():
+        schema.setdefault("description", "")
     parameters.setdefault("required", [])
-    schema: ToolSchema = {
+    return {
         "type": "function",
         "name": name,
         "description": description,
         "parameters": parameters,
-        # Strict decoding needs every property to be required.
-        "strict": len(parameters["required"]) == len(parameters["properties"]),
+        "strict": is_strict(parameters),
     }
-    return Tool(name, schema, arguments)
+
+
+def is_strict(schema: dict[str, Any]) -> bool:
+    """Whether strict decoding can follow a schema: all is typed, objects are closed and all their properties required.
+
+    Endpoints refuse a request whose tool says `strict` and is not.
+    """
+    if not any(name in schema for name in TYPED) or any(name in schema for name in NOT_STRICT):
+        return False
+    if schema.get("type") == "object" and (
+        schema.get("additionalProperties") is not False
+        or set(schema.get("required", ())) != set(schema.get("properties", ()))
+    ):
+        return False
+    if schema.get("type") == "array" and "items" not in schema:
+        return False
+    parts = [part for name in SCHEMA_OF_EACH for part in schema.get(name, {}).values()]
+    parts += [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())]
+    return all(is_strict(part) for part in parts)
 
 
 def read_docstring(text: str) -> tuple[str, dict[str, str]]:
     """The description and the text of each entry of a Google style `Args:` section."""
-    description, _, rest = text.partition("Args:")
-    section = re.split(r"^\w[\w ]*:\s*$", inspect.cleandoc(rest), maxsplit=1, flags=re.MULTILINE)[0]
-    entries = re.findall(r"^(\w+)(?: ?\([^)]*\))?:[ ]*(.*(?:\n[ \t]+.*)*)", section, flags=re.MULTILINE)
+    description, *rest = re.split(r"^Args:[ \t]*$", inspect.cleandoc(text), maxsplit=1, flags=re.MULTILINE)
+    indented = re.match(r"(?:[ \t]+.*\n|[ \t]*\n)*", "\n".join(rest) + "\n")
+    section = textwrap.dedent(indented[0] if indented else "")
+    entries = re.findall(r"^(\w+)(?: ?\(.*?\))?:[ ]*(.*(?:\n(?:[ \t]+.*)?)*)", section, flags=re.MULTILINE)
     return description.strip(), {name: " ".join(words.split()) for name, words in entries}
 
 
@@ -104,24 +163,27 @@ def without_titles(schema: Any) -> Any:
         return [without_titles(entry) for entry in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
         return schema
-    schema = cast("dict[str, Any]", schema)
-    return {
-        name: {key: without_titles(entry) for key, entry in value.items()}
-        if name in ("properties", "$defs")
-        else without_titles(value)
-        for name, value in schema.items()
-        if not (name == "title" and isinstance(value, str))
-    }
+    found: dict[str, Any] = {}
+    for name, value in cast("dict[str, Any]", schema).items():
+        if name in SCHEMA_OF_EACH:
+            found[name] = {key: without_titles(entry) for key, entry in value.items()}
+        elif name in PLAIN_VALUES:
+            found[name] = value
+        elif name != "title" or not isinstance(value, str):
+            found[name] = without_titles(value)
+    return found
 
 
 async def answer(environment: object, tools: Mapping[str, Tool], call: Item) -> Item:
     """Run one function call on an environment and give its output item.
 
     Unknown tools, bad arguments and exceptions become text for the model; only a Failure (a judge that is down, a
-    worker that died) escapes.
+    worker that died) and a PalestraError (a role that was not named) escape.
     """
     name = str(call.get("name") or "")
-    if name not in tools:
+    if not isinstance(call.get("call_id"), str) or not call["call_id"]:
+        text = error_text("Invalid tool call: it has no call_id, so nothing can be said to answer it.")
+    elif name not in tools:
         known = ", ".join(sorted(tools)) or "none"
         text = error_text(f"Unknown tool {name[:100]!r}.{suggestion(name[:100], tools)} Available tools: {known}.")
     else:
@@ -138,11 +200,11 @@ async def run(method: Callable[..., Any], entry: Tool, arguments: str) -> str:
         value = method(**keywords)
         if inspect.isawaitable(value):
             value = await value
-    except Failure:
+        return value if isinstance(value, str) else compact_json(value)
+    except (Failure, PalestraError):
         raise
     except Exception as error:
         return error_text(describe(error))
-    return value if isinstance(value, str) else compact_json(value)
 
 
 def error_text(message: str) -> str:

@@ -1,6 +1,7 @@
 """One conversation as the verifier reads it."""
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +19,9 @@ class Call:
     output: str | None = None
 
     def parsed(self) -> dict[str, Any] | None:
-        """The arguments as an object, or None if they are not one."""
+        """The arguments as an object, or None if they are not one. No text at all is an empty object, as for tools."""
         try:
-            value = json.loads(self.arguments)
+            value = json.loads(self.arguments or "{}")
         except (ValueError, RecursionError):
             return None
         return cast("dict[str, Any]", value) if isinstance(value, dict) else None
@@ -51,25 +52,31 @@ class Transcript:
 
     @cached_property
     def calls(self) -> tuple[Call, ...]:
-        """All tool calls in order, each with its output."""
-        outputs = {item.get("call_id"): item for item in self.output if item.get("type") == "function_call_output"}
-        return tuple(
-            Call(
-                str(item.get("name") or ""),
-                argument_text(item),
-                output_text(outputs[item.get("call_id")]) if item.get("call_id") in outputs else None,
-            )
-            for item in self.output
-            if item.get("type") == "function_call"
-        )
+        """All tool calls in order, each with its output. Where calls share an id, outputs go to them in order."""
+        outputs: dict[str, deque[str]] = {}
+        for item in self.output:
+            if item.get("type") == "function_call_output":
+                outputs.setdefault(str(item.get("call_id")), deque()).append(output_text(item))
+        found: list[Call] = []
+        for item in function_calls(self.output):
+            own = outputs.get(str(item.get("call_id")))
+            output = own.popleft() if own else None
+            found.append(Call(str(item.get("name") or ""), argument_text(item), output))
+        return tuple(found)
 
     def calls_of(self, name: str) -> tuple[Call, ...]:
         """The calls of one tool, in order."""
         return tuple(call for call in self.calls if call.name == name)
 
 
+def kind_of(item: Item) -> str:
+    """The item's type; what has none is a message, as in the API's own easy input messages."""
+    kind = item.get("type")
+    return "message" if kind is None else str(kind)
+
+
 def is_assistant_message(item: Item) -> bool:
-    return item.get("type", "message") == "message" and item.get("role") == "assistant"
+    return kind_of(item) == "message" and item.get("role") == "assistant"
 
 
 def item_text(item: Item) -> str:
@@ -95,7 +102,7 @@ def argument_text(item: Item) -> str:
 def output_text(item: Item) -> str:
     """The output of a function call as the model reads it."""
     output = item.get("output")
-    return output if isinstance(output, str) else content_text(output)
+    return content_text(output) if output is None or isinstance(output, str | list) else json.dumps(output)
 
 
 def assistant_message(text: str) -> Item:
@@ -118,7 +125,7 @@ def function_calls(items: Sequence[Item]) -> list[Item]:
 
 def is_from_model(item: Item) -> bool:
     """Whether a model wrote the item; tool outputs and messages of other roles come from the environment."""
-    kind = item.get("type", "message")
+    kind = kind_of(item)
     return item.get("role") == "assistant" if kind == "message" else not kind.endswith("_output")
 
 

@@ -1,5 +1,6 @@
 """What a verifier says of one transcript."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ class Verdict:
 
     `components` are the weighted parts of the reward: they sum to it. `metrics` are further values worth a column
     (an extracted answer, a flag, a count). Both become top-level fields of the rollout.
-    Raises ValueError if a number is NaN or infinite, if the components do not sum to the reward, or if a name is taken.
+    Raises ValueError if a number is NaN or infinite, if a metric is no JSON value, if the components do not sum to the
+    reward, or if a name is taken. Names that start with `_ng_` are.
     """
 
     reward: float
@@ -29,12 +31,26 @@ class Verdict:
         for name, value in (("reward", self.reward), *self.components.items()):
             if not math.isfinite(value):
                 raise ValueError(f"{name} is {value}; a reward must be a finite number")
+        # Also numpy's numbers and bool: what is written is a JSON number.
+        object.__setattr__(self, "reward", float(self.reward))
+        object.__setattr__(self, "components", {name: float(value) for name, value in self.components.items()})
         if self.components and not math.isclose(sum(self.components.values()), self.reward, abs_tol=1e-6):
             raise ValueError(f"components sum to {sum(self.components.values())}, but the reward is {self.reward}")
-        taken = RESERVED.intersection(self.components) | RESERVED.intersection(self.metrics)
-        taken |= set(self.components).intersection(self.metrics)
+        self.check_names()
+        self.check_metrics()
+
+    def check_names(self) -> None:
+        names = [*self.components, *self.metrics]
+        taken = {name for name in names if name in RESERVED or name.startswith("_ng_") or names.count(name) > 1}
         if taken:
             raise ValueError(f"{sorted(taken)} cannot name a component or metric: the name is taken")
+
+    def check_metrics(self) -> None:
+        for name, value in self.metrics.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError, RecursionError) as error:
+                raise ValueError(f"metric {name!r} is no JSON value: {error}") from error
 
     @staticmethod
     def of(value: object) -> "Verdict":

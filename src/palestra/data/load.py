@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from palestra.core.discovery import Source
-from palestra.core.errors import PalestraError, suggestion
+from palestra.core.errors import PalestraError, describe, suggestion
 from palestra.rollout.plan import Row
 from palestra.wire.encoding import decode
 from palestra.wire.rows import agent_name, agent_reference
@@ -58,6 +58,9 @@ def rows_of_environment(source: Source, split: str | None) -> Iterator[Row]:
     `split` names a file of its folder (`train` is train.jsonl); `example` is the first rows of tasks.jsonl.
     """
     path = source.folder / f"{split if split not in (None, 'example') else 'tasks'}.jsonl"
+    if split is None and not path.is_file():
+        fix = "Give rows with --input, or make some with --generate."
+        raise PalestraError("usage", f"{source.name} brings no tasks of its own: no file {path}", fix=fix)
     if not path.is_file():
         splits = [found.stem for found in source.folder.glob("*.jsonl") if found.stem not in ("tasks", "cases")]
         hint = suggestion(str(split), [*splits, "example"])
@@ -75,8 +78,14 @@ def generated_rows(source: Source, options: BaseModel, *, seed: int, n: int) -> 
         raise PalestraError(
             "usage", f"{source.name} cannot generate tasks", fix="Leave --generate out, or use --input."
         )
-    for number, content in enumerate(environment.generate(seed, n, options)):
-        yield named(Row(content, f"{source.name} generated row {number}"), source.name)
+    number = 0
+    try:
+        for content in environment.generate(seed, n, options):
+            yield named(Row(content, f"{source.name} generated row {number}"), source.name)
+            number += 1
+    except Exception as error:
+        message = f"the generator of {source.name} broke at row {number}: {describe(error)}"
+        raise PalestraError("invalid-environment", message) from error
 
 
 def named(row: Row, environment: str) -> Row:

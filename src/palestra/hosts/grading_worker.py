@@ -6,7 +6,7 @@ import pickle
 import signal
 import struct
 import sys
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from palestra.core.discovery import FOLDER_PACKAGE, folder_of_package, import_folder
 from palestra.core.errors import describe
@@ -14,18 +14,37 @@ from palestra.core.errors import describe
 HEADER = struct.Struct("!Q")
 MEMORY_LIMIT_BYTES = 8 << 30
 """Address space of a worker: enough for sympy and numpy, less than what takes a machine down."""
+ORPHAN_S = 1.0
+"""How much later than the parent the kernel ends a sleeper."""
+
+
+class Request(NamedTuple):
+    """One call."""
+
+    path: list[str]
+    """The parent's `sys.path`."""
+    module: str
+    name: str
+    arguments: bytes
+    """Pickled."""
+    deadline_s: float
+    """Of CPU time."""
+    wall_s: float
 
 
 def main() -> None:
     """Serve calls from standard input until it ends."""
     limit_memory()
-    # Whatever a graded library prints must not get into the answers.
-    answers = os.fdopen(os.dup(1), "wb")
+    # Ctrl-C reaches the whole group; the parent lets what is at work finish.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whatever a graded library prints must not get into the answers, and it must not read the requests.
+    answers, requests = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
     os.dup2(2, 1)
-    requests = sys.stdin.buffer
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     while (request := read_frame(requests)) is not None:
-        module, name, arguments, deadline_s = pickle.loads(request)
-        write_frame(answers, encoded(call(module, name, arguments, deadline_s)))
+        write_frame(answers, encoded(call(Request(*pickle.loads(request)))))
 
 
 def limit_memory() -> None:
@@ -37,17 +56,23 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def call(module_name: str, name: str, arguments: tuple[Any, ...], deadline_s: float) -> tuple[bool, Any]:
+def call(request: Request) -> tuple[bool, Any]:
     """(True, result) or (False, exception). Importing does not count against the deadline."""
+    # What can be imported in the parent can be imported here.
+    sys.path[:] = request.path
     try:
-        function = find_function(module_name, name)
+        # The parent kills at `wall_s`; a sleeper whose parent is gone ends by this.
+        signal.setitimer(signal.ITIMER_REAL, request.wall_s + ORPHAN_S)
+        function = find_function(request.module, request.name)
+        values = pickle.loads(request.arguments)
         # SIGPROF keeps its default action: the kernel ends this process even inside one long native call.
-        signal.setitimer(signal.ITIMER_PROF, deadline_s)
-        return True, function(*arguments)
+        signal.setitimer(signal.ITIMER_PROF, request.deadline_s)
+        return True, function(*values)
     except Exception as error:
         return False, error
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def find_function(module_name: str, name: str) -> Any:

@@ -1,8 +1,9 @@
 """Episodes in this process."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -15,6 +16,7 @@ from palestra.core.environment import Environment, settled
 from palestra.core.errors import Failure, PalestraError, boundary
 from palestra.core.model import Item, Model, ToolSchema
 from palestra.core.session import Step
+from palestra.core.task import Task
 from palestra.core.tools import validation_text
 from palestra.core.transcript import Transcript
 from palestra.core.verdict import Verdict
@@ -67,10 +69,7 @@ class LocalHost:
     async def open(self, row: Mapping[str, Any], *, seed: int) -> "LocalSession":
         if not self.entered:
             await self.enter()
-        try:
-            task = self.environment_class.task_type.from_row(row)
-        except ValidationError as error:
-            raise Failure("environment", validation_text(error), code="task-invalid") from error
+        task = self.task_of(row)
         context = LocalContext(
             seed=seed, folder=self.source.folder, shared=self.shared, pool=self.pool, roles=self.roles
         )
@@ -81,8 +80,17 @@ class LocalHost:
                 await settled(environment.setup())
                 return LocalSession(environment, materialize(row, environment), self.source)
         except BaseException:
-            await close(environment)
+            # What broke the setup is what is reported, not that a half-made episode cannot be tidied up.
+            with suppress(Failure):
+                await close(environment)
             raise
+
+    def task_of(self, row: Mapping[str, Any]) -> Task:
+        with boundary("environment", code="task-invalid"):
+            try:
+                return self.environment_class.task_type.from_row(row)
+            except ValidationError as error:
+                raise Failure("environment", validation_text(error), code="task-invalid") from error
 
     async def enter(self) -> None:
         """Enter the environment's shared resource, once for all episodes."""
@@ -114,7 +122,12 @@ class LocalSession:
 
     async def step(self, items: Sequence[Item]) -> Step:
         with boundary("environment"):
-            return await settled(self.environment.step(items))
+            step = await settled(self.environment.step(items))
+            if not isinstance(step, Step):
+                raise TypeError(f"step returned {type(step).__name__}, not a Step")
+            if step.reward is not None and not math.isfinite(step.reward):
+                raise ValueError(f"the reward of a step is {step.reward}; it must be a finite number")
+            return step
 
     async def verify(self, transcript: Transcript) -> Verdict:
         with boundary("verifier"):

@@ -51,7 +51,7 @@ class ScriptedModel:
 
 
 class Recital:
-    """Replies said one after the other, to one rollout."""
+    """Replies said one after the other, to one rollout; the last is repeated."""
 
     def __init__(self, name: str, replies: Sequence[Sequence[Item]]) -> None:
         self.name = name
@@ -66,8 +66,13 @@ class Recital:
         trace: TokenTrace | None = None,
     ) -> Reply:
         reply = self.replies[min(self.said, len(self.replies) - 1)]
+        # Like a real endpoint, no two calls of a rollout get the same id.
+        named = tuple(
+            {"call_id": f"call_{self.said}_{position}", **item} if item.get("type") == "function_call" else item
+            for position, item in enumerate(reply)
+        )
         self.said += 1
-        return Reply(tuple(reply), "tool_calls" if function_calls(reply) else "stop", self.name)
+        return Reply(named, "tool_calls" if function_calls(reply) else "stop", self.name)
 
     async def close(self) -> None:
         return
@@ -78,11 +83,21 @@ def read_script(path: Path, number: int, line: bytes) -> tuple[str, list[Any]]:
         entry = decode(line)
     except ValueError as error:
         raise PalestraError("invalid-row", f"{path} line {number} is not JSON: {error}") from error
-    replies = entry.get("replies") if isinstance(entry, dict) else None
-    if not isinstance(replies, list) or not replies or not isinstance(entry.get("task"), str | int):
+    if not is_script(entry):
         message = f'{path} line {number} must be {{"task": ..., "replies": [at least one]}}, got {line[:100]!r}'
-        raise PalestraError("invalid-row", message)
-    return str(entry["task"]), replies
+        raise PalestraError("invalid-row", message, fix="A reply is a text, an item, or a list of texts and items.")
+    return str(entry["task"]), entry["replies"]
+
+
+def is_script(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("task"), str | int):
+        return False
+    replies = entry.get("replies")
+    return isinstance(replies, list) and bool(replies) and all(is_reply(reply) for reply in replies)
+
+
+def is_reply(reply: Any) -> bool:
+    return all(isinstance(entry, str | dict) for entry in (reply if isinstance(reply, list) else [reply]))
 
 
 def as_items(reply: Any) -> list[Item]:
@@ -91,11 +106,11 @@ def as_items(reply: Any) -> list[Item]:
         return [assistant_message(reply)]
     entries = reply if isinstance(reply, list) else [reply]
     items: list[Item] = []
-    for position, entry in enumerate(entries):
+    for entry in entries:
         if isinstance(entry, str):
             items.append(assistant_message(entry))
         elif entry.get("type") == "function_call":
-            items.append({"call_id": f"call_{position}", "arguments": "{}", "status": "completed", **entry})
+            items.append({"arguments": "{}", "status": "completed", **entry})
         else:
             items.append(entry)
     return items

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
@@ -16,6 +17,8 @@ from palestra.rollout.plan import Job
 from palestra.rollout.record import Outcome, Progress, failed, judged, materialized
 
 JOBS_READ_AHEAD = 64
+CLOSE_TIMEOUT_S = 60.0
+ABANDON_AGAIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +76,26 @@ class Engine:
     fatal: Failure | None = None
     buffer: deque[Job] = field(default_factory=deque[Job])
     workers: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
 
     async def run(self, jobs: Iterator[Job]) -> None:
         """Play all jobs. Raises PalestraError for what no rollout can survive; the lines stored until then stay."""
         self.pulling = asyncio.Lock()
         self.exhausted = False
         if self.limits.run_timeout_s is not None:
-            asyncio.get_running_loop().call_later(self.limits.run_timeout_s, self.stop, "the run's time is over")
+            self.later(self.limits.run_timeout_s, self.stop, "the run's time is over")
         try:
             async with asyncio.TaskGroup() as group:
                 self.workers = [group.create_task(self.work(jobs)) for _ in range(self.limits.concurrency)]
         except* PalestraError as errors:
             raise errors.exceptions[0] from errors
+        finally:
+            for timer in self.timers:
+                timer.cancel()
+
+    def later(self, seconds: float, action: Callable[..., None], *arguments: str) -> None:
+        """Do something unless the run is over by then."""
+        self.timers.append(asyncio.get_running_loop().call_later(seconds, action, *arguments))
 
     def stop(self, reason: str) -> None:
         """Dispatch nothing more; a second call, or the end of the grace, abandons what is at work."""
@@ -92,11 +103,13 @@ class Engine:
             self.abandon()
             return
         self.stop_reason = reason
-        asyncio.get_running_loop().call_later(self.limits.grace_s, self.abandon)
+        self.later(self.limits.grace_s, self.abandon)
 
     def abandon(self) -> None:
         for worker in self.workers:
             worker.cancel()
+        # Once more for episodes that hang while they are closed.
+        self.later(ABANDON_AGAIN_S, self.abandon)
 
     async def work(self, jobs: Iterator[Job]) -> None:
         while (job := await self.next_job(jobs)) is not None:
@@ -116,47 +129,52 @@ class Engine:
         progress = Progress()
         fingerprint = self.route.fingerprint(job)
         try:
-            async with asyncio.timeout(self.limits.rollout_timeout_s):
-                await self.attempt(job, progress)
-            outcome = judged(job, progress, fingerprint)
-        except TimeoutError:
-            message = f"not finished after {self.limits.rollout_timeout_s:g} s"
-            outcome = failed(job, progress, fingerprint, Failure("limit", message, code="rollout-timeout"))
+            await self.attempt(job, progress)
+            with boundary("environment"):
+                outcome = judged(job, progress, fingerprint)
+            await self.store.add_rollout(outcome.line)
         except Failure as failure:
             outcome = failed(job, progress, fingerprint, failure)
-        await self.record(outcome)
-
-    async def attempt(self, job: Job, progress: Progress) -> None:
-        if job.problem is not None:
-            raise Failure("environment", job.problem, code="task-invalid")
-        with boundary("host"):
-            lane = self.route(job)
-            session = await lane.host.open(job.row, seed=job.seed)
-        progress.open_s = time.monotonic() - progress.began
-        try:
-            progress.prompt, progress.tools, progress.sampling = session.prompt, session.tools, lane.sampling
-            self.store.add_input(materialized(job, progress), job)
-            with boundary("model"):
-                progress.trajectory = await lane.agent.run(session, lane.model, lane.sampling)
-            began = time.monotonic()
-            progress.verdict = await session.verify(progress.trajectory.transcript)
-            progress.verify_s = time.monotonic() - began
-        finally:
-            await self.close(session, progress)
-
-    async def close(self, session: Session, progress: Progress) -> None:
-        try:
-            await session.close()
-        except Failure as failure:
-            # A judged rollout is not lost because its episode could not be tidied up.
-            progress.warnings.append(str(failure))
-
-    async def record(self, outcome: Outcome) -> None:
-        if outcome.failure is None:
-            await self.store.add_rollout(outcome.line)
-        else:
             await self.store.add_failure(outcome.line)
         self.observe(outcome)
         if outcome.failure is not None and outcome.failure.fatal and self.fatal is None:
             self.fatal = outcome.failure
             self.stop(f"no rollout of this run can succeed: {outcome.failure}")
+
+    async def attempt(self, job: Job, progress: Progress) -> None:
+        """Open an episode, play and judge it in time, and close it whatever happened."""
+        if job.problem is not None:
+            raise Failure("environment", job.problem, code="task-invalid")
+        timeout_s = self.limits.rollout_timeout_s
+        async with AsyncExitStack() as episode:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    with boundary("host"):
+                        lane = self.route(job)
+                        session = await lane.host.open(job.row, seed=job.seed)
+                    episode.push_async_callback(self.close, session, progress)
+                    progress.open_s = time.monotonic() - progress.began
+                    await self.converse(job, lane, session, progress)
+            except TimeoutError as error:
+                raise Failure("limit", f"not finished after {timeout_s:g} s", code="rollout-timeout") from error
+
+    async def converse(self, job: Job, lane: Lane, session: Session, progress: Progress) -> None:
+        progress.prompt, progress.tools, progress.sampling = session.prompt, session.tools, lane.sampling
+        with boundary("environment"):
+            line = materialized(job, progress)
+        self.store.add_input(line, job)
+        with boundary("model"):
+            progress.trajectory = await lane.agent.run(session, lane.model, lane.sampling)
+        began = time.monotonic()
+        with boundary("verifier"):
+            progress.verdict = await session.verify(progress.trajectory.transcript)
+        progress.verify_s = time.monotonic() - began
+
+    async def close(self, session: Session, progress: Progress) -> None:
+        try:
+            with boundary("host"):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await session.close()
+        except Failure as failure:
+            # A judged rollout is not lost because its episode could not be tidied up.
+            progress.warnings.append(str(failure))

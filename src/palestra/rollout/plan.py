@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from palestra.core.errors import describe
 from palestra.core.task import content_hash
 
 
@@ -63,9 +64,9 @@ def jobs(
     rows: Iterable[Row], ledger: Ledger, *, environment_of: Callable[[Row], str], repeats: int, seed: int
 ) -> Iterator[Job]:
     """The rollouts owed, in the order of the rows, repeats next to each other."""
-    for row in rows:
+    for given in rows:
+        row, task_hash = identified(given)
         environment = environment_of(row)
-        task_hash = content_hash(row.content)
         task_index, owed = ledger.claim(task_identity(environment, task_hash), repeats)
         for rollout_index, attempt in owed:
             yield Job(
@@ -78,6 +79,15 @@ def jobs(
                 seed=derived_seed(seed, rollout_key(environment, task_hash, rollout_index)),
                 problem=row.problem,
             )
+
+
+def identified(row: Row) -> tuple[Row, str]:
+    """The row and its content hash. A row whose content cannot be hashed is replaced by one that says so."""
+    try:
+        return row, content_hash(row.content)
+    except (TypeError, ValueError, RecursionError) as error:
+        content = {"invalid_row": row.origin}
+        return Row(content, row.origin, f"{row.origin} cannot be used: {describe(error)}"), content_hash(content)
 
 
 def derived_seed(seed: int, key: str) -> int:

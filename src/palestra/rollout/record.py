@@ -1,6 +1,7 @@
 """What a finished job leaves behind: one judged line of the rollouts file, or one line of the failures file."""
 
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
@@ -121,12 +122,20 @@ def failed(job: Job, progress: Progress, fingerprint: str, failure: Failure) -> 
                 "class": failure.code,
                 "message": failure.message[:4000],
                 "attempt": job.attempt + 1,
+                **author_traceback(failure),
             },
             "timing": timing,
         },
     }
     usage = progress.trajectory.usage.output_tokens if progress.trajectory else 0
     return Outcome(job, line, None, failure, usage, timing["total_s"])
+
+
+def author_traceback(failure: Failure) -> dict[str, str]:
+    """Where an environment's code raised. What other boundaries raise may name addresses and keys."""
+    if failure.code not in ("environment-error", "verifier-error") or failure.__cause__ is None:
+        return {}
+    return {"traceback": "".join(traceback.format_exception(failure.__cause__))[-4000:]}
 
 
 def materialized(job: Job, progress: Progress) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Retries of model calls: bounded, spread out, and as patient as the endpoint asks."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -50,7 +49,8 @@ class RetryingModel:
         sampling: Sampling,
         trace: TokenTrace | None = None,
     ) -> Reply:
-        began = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         tries = 0
         while True:
             tries += 1
@@ -58,7 +58,7 @@ class RetryingModel:
                 return await self.model.respond(items, tools, sampling, trace)
             except Failure as failure:
                 delay_s = self.policy.delay_s(tries, failure, self.random)
-                late = time.monotonic() - began + delay_s > self.policy.max_total_s
+                late = clock() - began + delay_s > self.policy.max_total_s
                 if not failure.retryable or tries >= self.policy.max_tries or late:
                     failure.message += f" (tried {tries} times)" if tries > 1 else ""
                     raise

@@ -4,47 +4,18 @@ import asyncio
 import fcntl
 import os
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from palestra.core.errors import PalestraError
+from palestra.core.errors import PalestraError, boundary
 from palestra.rollout.plan import Job
 from palestra.store.ledger import INPUT_WRITTEN, RolloutLedger
-from palestra.store.paths import RunPaths
+from palestra.store.paths import RunPaths, unwritable, writing
 from palestra.wire.encoding import encode, encode_with_checksum
-
-
-class AppendFile:
-    """One file that only grows by whole lines."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self.size = os.fstat(self.descriptor).st_size
-
-    def lock(self) -> None:
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self.descriptor)
-            raise PalestraError("output-locked", f"{self.path} is being written by another process") from error
-
-    def append(self, data: bytes, *, durable: bool) -> None:
-        """Write whole lines. After an OSError the file is as it was before."""
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self.descriptor, view) :]
-            if durable:
-                synchronize(self.descriptor)
-        except OSError:
-            os.ftruncate(self.descriptor, self.size)
-            raise
-        self.size += len(data)
-
-    def close(self) -> None:
-        os.close(self.descriptor)
 
 
 def synchronize(descriptor: int) -> None:
@@ -64,6 +35,38 @@ def synchronize_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+class AppendFile:
+    """One file that only grows by whole lines."""
+
+    def __init__(self, path: Path, synchronize: Callable[[int], None]) -> None:
+        self.path = path
+        self.synchronize = synchronize
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def lock(self) -> None:
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PalestraError("output-locked", f"{self.path} is being written by another process") from error
+
+    def append(self, data: bytes) -> None:
+        """Write whole lines and force them to the disk. After an OSError the file is as it was before."""
+        # Asked anew each time: healing a torn tail shortens the file after it was opened.
+        size = os.fstat(self.descriptor).st_size
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self.descriptor, view) :]
+            self.synchronize(self.descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self.descriptor, size)
+            raise
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
 @dataclass
 class Batch:
     """Lines that are written and synchronised together, and who waits for that."""
@@ -77,27 +80,50 @@ class Batch:
 class JsonlStore:
     """The three files of a run. Lines that arrive while the disk is busy share the next synchronisation."""
 
-    def __init__(self, paths: RunPaths, ledger: RolloutLedger) -> None:
+    def __init__(
+        self, paths: RunPaths, ledger: RolloutLedger, synchronize: Callable[[int], None] = synchronize
+    ) -> None:
         self.ledger = ledger
-        paths.rollouts.parent.mkdir(parents=True, exist_ok=True)
-        self.rollouts = AppendFile(paths.rollouts)
-        self.rollouts.lock()
-        self.failures = AppendFile(paths.failures)
-        self.inputs = AppendFile(paths.inputs)
-        synchronize_folder(paths.rollouts.parent)
+        with ExitStack() as files, writing(paths.rollouts):
+            paths.rollouts.parent.mkdir(parents=True, exist_ok=True)
+            self.rollouts = files.enter_context(closing(AppendFile(paths.rollouts, synchronize)))
+            self.rollouts.lock()
+            self.failures = files.enter_context(closing(AppendFile(paths.failures, synchronize)))
+            self.inputs = files.enter_context(closing(AppendFile(paths.inputs, synchronize)))
+            synchronize_folder(paths.rollouts.parent)
+            self.files = files.pop_all()
+        # A thread of its own: an environment that keeps the default executor busy must not delay the disk.
+        self.disk = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.batch = Batch()
         self.committing: asyncio.Task[None] | None = None
+        self.stored = 0
+        """Rollouts written by this store, also those whose episode was abandoned while it waited for the disk."""
+        self.broken: Exception | None = None
+        """What made the files unusable. After a failed synchronisation nobody knows what the disk holds, so nothing
+        is written, and nothing acknowledged, until a resume has read the files anew."""
 
     async def add_rollout(self, line: dict[str, Any]) -> None:
-        await self.durable(self.batch.rollouts, encode_with_checksum(line))
+        """Raises Failure if the line is no JSON: an environment may put anything into its items and metrics."""
+        with boundary("environment"):
+            data = encode_with_checksum(line)
+        await self.durable(self.batch.rollouts, data)
 
     async def add_failure(self, line: dict[str, Any]) -> None:
-        await self.durable(self.batch.failures, encode_with_checksum(line))
+        try:
+            data = encode_with_checksum(line)
+        except (TypeError, ValueError, RecursionError):
+            # What broke the rollout may be a row that cannot be written either.
+            data = encode_with_checksum(without_row(line))
+        await self.durable(self.batch.failures, data)
 
     def add_input(self, line: dict[str, Any], job: Job) -> None:
-        """Written with the next batch, once for each rollout however often it is tried."""
+        """Written with the next batch, once for each rollout however often it is tried.
+
+        Raises Failure if the line is no JSON.
+        """
         if not self.ledger.state(job.task_index, job.rollout_index) & INPUT_WRITTEN:
-            self.batch.inputs.append(encode(line) + b"\n")
+            with boundary("environment"):
+                self.batch.inputs.append(encode(line) + b"\n")
 
     async def durable(self, lines: list[bytes], line: bytes) -> None:
         lines.append(line + b"\n")
@@ -111,38 +137,54 @@ class JsonlStore:
         """Write batch after batch until nothing waits."""
         while self.batch.waiting:
             batch, self.batch = self.batch, Batch()
-            error = None
-            try:
-                await asyncio.to_thread(self.write, batch)
-            except OSError as raised:
-                error = PalestraError(
-                    "missing-file",
-                    f"{self.rollouts.path} cannot be written: {raised.strerror}",
-                    fix="Make room or mend the disk, then continue with --resume; what was acknowledged is stored.",
-                )
+            await self.write(batch)
             for done in batch.waiting:
-                if done.cancelled():
+                if done.done():
                     continue
-                if error is None:
+                if self.broken is None:
                     done.set_result(None)
                 else:
-                    done.set_exception(error)
+                    done.set_exception(self.broken)
         self.committing = None
 
-    def write(self, batch: Batch) -> None:
+    async def write(self, batch: Batch) -> None:
+        """Write a batch, or find out that the files are broken."""
+        if self.broken is not None:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self.disk, self.append, batch)
+            self.stored += len(batch.rollouts)
+        except OSError as error:
+            self.broken = unwritable(self.rollouts.path, error)
+            self.broken.__cause__ = error
+        except Exception as error:
+            # Whoever waits for the disk must hear of it, whatever it is.
+            self.broken = error
+
+    def append(self, batch: Batch) -> None:
         # Inputs first, so that every stored rollout has its input beside it.
-        if batch.inputs:
-            self.inputs.append(b"".join(batch.inputs), durable=False)
-        if batch.failures:
-            self.failures.append(b"".join(batch.failures), durable=True)
-        if batch.rollouts:
-            self.rollouts.append(b"".join(batch.rollouts), durable=True)
+        for file, lines in (
+            (self.inputs, batch.inputs),
+            (self.failures, batch.failures),
+            (self.rollouts, batch.rollouts),
+        ):
+            if lines:
+                file.append(b"".join(lines))
 
     async def close(self) -> None:
         """Finish what is being written and let go of the files."""
-        if self.committing is not None:
-            await self.committing
-        if self.batch.inputs:
-            self.write(self.batch)
-        for file in (self.rollouts, self.failures, self.inputs):
-            file.close()
+        try:
+            if self.committing is not None:
+                await self.committing
+            # What was dispatched and abandoned: if it cannot be written now, the resume that plays it will write it.
+            if self.batch.inputs:
+                await self.write(self.batch)
+        finally:
+            self.disk.shutdown()
+            self.files.close()
+
+
+def without_row(line: dict[str, Any]) -> dict[str, Any]:
+    """A failure without the task it came from: what the run itself knows of it."""
+    own = {name: value for name, value in line["palestra"].items() if name != "task"}
+    return {**{name: value for name, value in line.items() if name.startswith("_ng_")}, "palestra": own}

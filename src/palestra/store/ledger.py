@@ -118,15 +118,16 @@ class RolloutLedger:
     def note_stored(self, identity: bytes, task_index: int, rollout_index: int, flag: int) -> bool:
         """Take a stored line into account: DONE, INPUT_WRITTEN or FAILED.
 
-        False if the line repeats one that was noted, or contradicts it (another task has the index).
+        False if the line repeats one that was noted. What a task is, is said by its identity: a line whose index
+        belongs to another task (files that were joined) still counts, under the next free index.
         """
         index = self.table.get(identity)
-        if index is None:
+        if index is not None:
+            task_index = index
+        else:
             if task_index < len(self.known) and self.known[task_index]:
-                return False
+                task_index = len(self.known)
             self.add_task(identity, task_index)
-        elif index != task_index:
-            return False
         state = self.state(task_index, rollout_index)
         if flag == FAILED:
             state = state & ~ATTEMPTS | min((state & ATTEMPTS) + 1, ATTEMPTS)

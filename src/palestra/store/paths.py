@@ -1,7 +1,11 @@
 """The files of one run, named after its output."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from palestra.core.errors import PalestraError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,18 @@ class RunPaths:
             if not fork.is_used() and not fork.run.exists():
                 return fork
             number += 1
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """Tell the user what to mend when `path` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> PalestraError:
+    # The error may be about another file: a folder on the way, or one that is written beside the output.
+    about = f" ({error.filename})" if error.filename not in (None, str(path)) else ""
+    return PalestraError("output-unwritable", f"{path} cannot be written: {error.strerror}{about}")

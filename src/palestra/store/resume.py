@@ -9,8 +9,8 @@ from typing import Any, cast
 from palestra.core.errors import PalestraError
 from palestra.rollout.plan import task_identity
 from palestra.store.ledger import DONE, FAILED, INPUT_WRITTEN, RolloutLedger
-from palestra.store.paths import RunPaths
-from palestra.wire.encoding import decode
+from palestra.store.paths import RunPaths, writing
+from palestra.wire.encoding import checksum_holds, decode
 from palestra.wire.rows import ROLLOUT_INDEX, TASK_INDEX
 
 COPY_BYTES = 1 << 20
@@ -29,17 +29,44 @@ class Resumed:
     """Lines that were set aside, and why."""
 
 
+@dataclass(slots=True)
+class Line:
+    """One line that is not blank, and where it is."""
+
+    content: bytes
+    number: int
+    offset: int
+
+
+class Unusable(Exception):
+    """Why a line does not count; it is set aside and its rollout owed again."""
+
+
 def resume(paths: RunPaths, ledger: RolloutLedger) -> Resumed:
-    """Heal torn tails and fill the ledger from the files. Memory does not grow with the length of a line's file."""
+    """Heal the files and fill the ledger from them. Memory does not grow with the number of their lines.
+
+    Half-written last lines, and rollouts that are damaged or there twice, move to the quarantine file.
+    """
     resumed = Resumed()
     for path in (paths.rollouts, paths.failures, paths.inputs):
-        heal(path, paths.quarantine, resumed)
-    for number, line in lines(paths.rollouts):
-        note_rollout(line, f"{paths.rollouts.name} line {number}", ledger, resumed)
-    for number, line in lines(paths.failures):
-        note_other(line, f"{paths.failures.name} line {number}", ledger, resumed, flag=FAILED)
-    for number, line in lines(paths.inputs):
-        note_other(line, f"{paths.inputs.name} line {number}", ledger, resumed, flag=INPUT_WRITTEN)
+        with writing(path):
+            heal(path, paths.quarantine, resumed)
+    unusable: list[Line] = []
+    for line in located_lines(paths.rollouts):
+        try:
+            note_rollout(line, paths.rollouts.name, ledger, resumed)
+        except Unusable as reason:
+            unusable.append(line)
+            resumed.problems.append(f"{paths.rollouts.name} line {line.number} {reason}: it was set aside")
+    for path, flag in ((paths.failures, FAILED), (paths.inputs, INPUT_WRITTEN)):
+        for line in located_lines(path):
+            try:
+                note_other(line.content, ledger, resumed, flag=flag)
+            except Unusable as reason:
+                resumed.problems.append(f"{path.name} line {line.number} {reason}: it was skipped")
+    if unusable:
+        with writing(paths.rollouts):
+            set_aside(paths.rollouts, paths.quarantine, unusable)
     return resumed
 
 
@@ -53,11 +80,7 @@ def heal(path: Path, quarantine: Path, resumed: Resumed) -> None:
         if keep == end:
             return
         file.seek(keep)
-        torn = file.read(end - keep)
-        with quarantine.open("ab") as aside:
-            aside.write(torn + b"\n")
-            aside.flush()
-            os.fsync(aside.fileno())
+        quarantined(quarantine, [file.read(end - keep) + b"\n"])
         file.truncate(keep)
         os.fsync(file.fileno())
     resumed.problems.append(f"{path.name}: a half-written last line of {end - keep} bytes moved to {quarantine.name}")
@@ -76,50 +99,78 @@ def last_newline(file: Any, end: int) -> int:
     return 0
 
 
-def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def set_aside(path: Path, quarantine: Path, unusable: list[Line]) -> None:
+    """Move lines to the quarantine. Blanks stay in their place: every reader skips them, and nothing else moves."""
+    quarantined(quarantine, [line.content for line in unusable])
+    with path.open("rb+") as file:
+        for line in unusable:
+            file.seek(line.offset)
+            file.write(b" " * len(line.content.rstrip(b"\n")))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def quarantined(quarantine: Path, lines: list[bytes]) -> None:
+    with quarantine.open("ab") as aside:
+        aside.writelines(lines)
+        aside.flush()
+        os.fsync(aside.fileno())
+
+
+def located_lines(path: Path) -> Iterator[Line]:
+    """The lines that are not blank; none if there is no file."""
     if path.exists():
+        offset = 0
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, line
+            for number, content in enumerate(file, 1):
+                if content.strip():
+                    yield Line(content, number, offset)
+                offset += len(content)
 
 
-def note_rollout(line: bytes, origin: str, ledger: RolloutLedger, resumed: Resumed) -> None:
-    rollout = parsed(line, origin, resumed)
-    if rollout is None:
-        return
-    own = cast("dict[str, Any]", rollout.get("palestra") or {})
-    if "task_hash" not in own:
-        message = f"{origin} was not written by a palestra run, so it cannot be continued"
+def note_rollout(line: Line, name: str, ledger: RolloutLedger, resumed: Resumed) -> None:
+    rollout = parsed(line.content)
+    own = own_fields(rollout)
+    reward = rollout.get("reward")
+    if own is None or not isinstance(reward, int | float):
+        message = f"{name} line {line.number} was not written by a palestra run, so it cannot be continued"
         raise PalestraError("run-changed", message, fix="Name another --output, or start a new file with --fork.")
     environment = str(own["environment"])
     identity = task_identity(environment, str(own["task_hash"]))
     if not ledger.note_stored(identity, rollout[TASK_INDEX], rollout[ROLLOUT_INDEX], DONE):
-        resumed.problems.append(f"{origin}: task {rollout[TASK_INDEX]} rollout {rollout[ROLLOUT_INDEX]} is there twice")
-        return
+        raise Unusable(f"repeats rollout {rollout[ROLLOUT_INDEX]} of task {rollout[TASK_INDEX]}")
     resumed.rollouts += 1
-    resumed.reward_sum += rollout["reward"]
+    resumed.reward_sum += reward
     resumed.fingerprints.setdefault(environment, set()).add(str(own.get("fingerprint")))
 
 
-def note_other(line: bytes, origin: str, ledger: RolloutLedger, resumed: Resumed, *, flag: int) -> None:
+def note_other(line: bytes, ledger: RolloutLedger, resumed: Resumed, *, flag: int) -> None:
     """A line of the failures or of the materialized inputs."""
-    row = parsed(line, origin, resumed)
-    own = cast("dict[str, Any]", row.get("palestra") or {}) if row else {}
-    if row and "task_hash" in own:
+    row = parsed(line)
+    own = own_fields(row)
+    if own is not None:
         identity = task_identity(str(own["environment"]), str(own["task_hash"]))
         noted = ledger.note_stored(identity, row[TASK_INDEX], row[ROLLOUT_INDEX], flag)
         resumed.failures += noted and flag == FAILED
 
 
-def parsed(line: bytes, origin: str, resumed: Resumed) -> Mapping[str, Any] | None:
-    """The line's object; None, and a problem noted, if it is damaged. Its rollout is then owed again."""
+def own_fields(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The `palestra` object, if the row has what makes it a line of a run."""
+    own, task, repeat = row.get("palestra"), row.get(TASK_INDEX), row.get(ROLLOUT_INDEX)
+    if not isinstance(own, dict) or "environment" not in own or "task_hash" not in own:
+        return None
+    are_indices = isinstance(task, int) and task >= 0 and isinstance(repeat, int) and repeat >= 0
+    return cast("dict[str, Any]", own) if are_indices else None
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """The line's object. Raises Unusable if it is damaged."""
+    if checksum_holds(line) is False:
+        raise Unusable("does not match its checksum")
     try:
         value = decode(line)
     except ValueError as error:
-        resumed.problems.append(f"{origin} is damaged and was skipped: {error}")
-        return None
-    if isinstance(value, dict):
-        return cast("dict[str, Any]", value)
-    resumed.problems.append(f"{origin} is damaged and was skipped: it is no object")
-    return None
+        raise Unusable(f"is not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise Unusable("is no object")
+    return cast("dict[str, Any]", value)

@@ -1,6 +1,7 @@
 """JSON to and from bytes: orjson where it can, the standard library where it cannot."""
 
 import json
+import math
 import zlib
 from typing import Any
 
@@ -9,19 +10,43 @@ import orjson
 DIGITS = bytes(ord("0") if 48 <= byte <= 57 else ord(" ") for byte in range(256))
 BIG_INTEGER = b"0" * 19
 """orjson reads integers beyond 64 bits as floats; they have at least this many digits."""
+MAX_DEPTH = 300
 
 CHECKSUM_FIELD = b',"crc32":"'
+CHECKSUM_LENGTH = len(CHECKSUM_FIELD) + 11
+"""Bytes of the field with its eight digits and the end of both objects."""
 
 
 def encode(value: Any) -> bytes:
-    """Compact JSON in one line. Lone surrogates and integers beyond 64 bits survive.
+    """Compact JSON in one line. Lone surrogates and integers beyond 64 bits survive; NaN and infinity become null.
 
     Raises TypeError or ValueError for what is no JSON value at all.
     """
     try:
         return orjson.dumps(value)
     except (TypeError, orjson.JSONEncodeError):
+        return by_standard_library(value)
+
+
+def by_standard_library(value: Any) -> bytes:
+    try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except ValueError:
+        # NaN is worth no rollout; a value that refers to itself is refused here again.
+        return json.dumps(without_nan(value, 0), separators=(",", ":")).encode()
+
+
+def without_nan(value: Any, depth: int) -> Any:
+    """The value with null for NaN and infinity, which is what orjson writes for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        return {name: without_nan(entry, depth + 1) for name, entry in value.items()}
+    return [without_nan(entry, depth + 1) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def decode(data: bytes | str) -> Any:
@@ -52,12 +77,20 @@ def encode_with_checksum(row: dict[str, Any]) -> bytes:
     rest = {name: value for name, value in row.items() if name != "palestra"}
     body = encode({**rest, "palestra": {name: value for name, value in own.items() if name != "crc32"}})
     prefix = body[:-2]
-    return prefix + CHECKSUM_FIELD + b'%08x"}}' % zlib.crc32(prefix)
+    return prefix + checksum(prefix)
+
+
+def checksum(prefix: bytes) -> bytes:
+    return CHECKSUM_FIELD + b'%08x"}}' % zlib.crc32(prefix)
 
 
 def checksum_holds(line: bytes) -> bool | None:
     """Whether a line is as it was written; None if it carries no checksum."""
-    prefix, field, rest = line.rstrip().rpartition(CHECKSUM_FIELD)
-    if not field:
-        return None
-    return rest == b'%08x"}}' % zlib.crc32(prefix)
+    text = line.rstrip()
+    prefix, found = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
+    expected = checksum(prefix)
+    if found == expected:
+        return True
+    digits = slice(len(CHECKSUM_FIELD), -3)
+    # The right digits behind a damaged name are a damaged checksum, not none.
+    return False if found.startswith(CHECKSUM_FIELD) or found[digits] == expected[digits] else None

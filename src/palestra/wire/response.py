@@ -1,11 +1,13 @@
 """The Response object of a finished rollout, as every client of the OpenAI Responses API reads it."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from palestra.core.model import Item, Usage
+from palestra.core.transcript import kind_of
 
-ID_PREFIXES = {"message": "msg", "function_call": "fc", "reasoning": "rs", "function_call_output": "fco"}
+ID_PREFIXES = MappingProxyType({"message": "msg", "function_call": "fc", "reasoning": "rs"})
 
 ECHOED = (
     "instructions", "metadata", "temperature", "top_p", "max_output_tokens", "max_tool_calls", "previous_response_id",
@@ -34,8 +36,8 @@ def response_object(
         "error": None,
         "incomplete_details": {"reason": incomplete} if incomplete else None,
         "output": identified(output, key),
-        "parallel_tool_calls": params.get("parallel_tool_calls", True),
-        "tool_choice": params.get("tool_choice", "auto"),
+        "parallel_tool_calls": params.get("parallel_tool_calls") is not False,
+        "tool_choice": params.get("tool_choice") or "auto",
         "tools": params.get("tools") or [],
         **{name: params.get(name) for name in ECHOED},
         "usage": usage_object(usage),
@@ -47,7 +49,7 @@ def identified(items: Sequence[Item], key: str) -> list[Item]:
     return [
         item
         if item.get("id") or item.get("type") == "function_call_output"
-        else {"id": f"{ID_PREFIXES.get(item.get('type', 'message'), 'item')}_{key}_{position}", **item}
+        else {**item, "id": f"{ID_PREFIXES.get(kind_of(item), 'item')}_{key}_{position}"}
         for position, item in enumerate(items)
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from palestra.core.environment import Environment
+from palestra.core.errors import Failure
 from palestra.core.model import Item, Sampling, ToolSchema
 from palestra.core.transcript import user_message
 
@@ -32,7 +33,7 @@ def materialize(row: Mapping[str, Any], environment: Environment[Any]) -> Openin
     """The prompt and tools of an episode.
 
     A row that carries `responses_create_params` brings its own input, instructions and tools, even empty ones;
-    otherwise the environment's `prompt()` and `@tool` methods make them.
+    otherwise the environment's `prompt()` and `@tool` methods make them. Raises Failure if the row is malformed.
     """
     params = row.get(PARAMS)
     if params is None:
@@ -40,18 +41,26 @@ def materialize(row: Mapping[str, Any], environment: Environment[Any]) -> Openin
         prompt = [user_message(asked)] if isinstance(asked, str) else asked
         return Opening(tuple(prompt), tuple(tool.schema for tool in environment.tools.values()))
     if not isinstance(params, dict) or "input" not in params:
-        raise ValueError(f"{PARAMS} must be an object with an `input`, got {str(params)[:100]!r}")
-    instructions = params.get("instructions")
+        raise malformed(PARAMS, "an object with an `input`", params)
+    instructions, tools = params.get("instructions"), params.get("tools") or []
+    if instructions is not None and not isinstance(instructions, str):
+        raise malformed(f"{PARAMS}.instructions", "a string", instructions)
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise malformed(f"{PARAMS}.tools", "a list of objects", tools)
     head = [{"type": "message", "role": "system", "content": instructions}] if instructions else []
-    return Opening((*head, *input_items(params["input"])), tuple(params.get("tools") or ()))
+    return Opening((*head, *input_items(params["input"])), tuple(tools))
+
+
+def malformed(place: str, expected: str, value: Any) -> Failure:
+    return Failure("environment", f"{place} must be {expected}, got {str(value)[:100]!r}", code="task-invalid")
 
 
 def input_items(value: Any) -> list[Item]:
-    """The input of `responses_create_params` as items; a string is one user message."""
+    """The input of `responses_create_params` as items; a string is one user message. Raises Failure."""
     if isinstance(value, str):
         return [user_message(value)]
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ValueError(f"{PARAMS}.input must be a string or a list of items, got {str(value)[:100]!r}")
+        raise malformed(f"{PARAMS}.input", "a string or a list of items", value)
     return value
 
 
@@ -76,7 +85,7 @@ def create_params(
     own = row.get(PARAMS)
     params: dict[str, Any] = dict(own) if isinstance(own, dict) else {"input": list(prompt), "tools": list(tools)}
     params["input"] = input_items(params["input"])
-    params.setdefault("tools", [])
+    params["tools"] = params.get("tools") or []
     for name in ("temperature", "top_p", "max_output_tokens"):
         if getattr(sampling, name) is not None:
             params[name] = getattr(sampling, name)
