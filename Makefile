@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 demo: setup
 	rm -rf demo
 	$(BIN)/palestra collect word_problems,reasoning_gym --model embedded --generate $(DEMO_TASKS) --repeats $(DEMO_REPEATS) \
-	  --max-output-tokens 96 --option reasoning_gym.task=chain_sum --output demo/rollouts.jsonl
+	  --max-output-tokens 64 --output demo/rollouts.jsonl
 	$(BIN)/palestra show demo/rollouts.jsonl
 
 test: check

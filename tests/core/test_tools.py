@@ -385,13 +385,18 @@ class TestDispatch:
     def test_a_call_that_cannot_be_answered_is_not_run(self, call_id: Any) -> None:
         assert "no call_id" in error_of(call("get", '{"city":"x"}', call_id=call_id))
 
+    def test_a_caller_in_this_process_may_leave_the_id_out(self) -> None:
+        item = {"type": "function_call", "name": "get", "arguments": '{"city":"x"}'}
+        output = asyncio.run(answer(Caller(), tools_of(Caller), item))
+        assert output == {"type": "function_call_output", "call_id": None, "output": "x"}
+
     def test_a_failure_and_an_error_of_the_user_escape(self) -> None:
         with pytest.raises(Failure):
             call("failure")
         with pytest.raises(PalestraError):
             call("unnamed_role")
 
-    @settings(deadline=None)
+    @settings(deadline=None, max_examples=40)
     @given(st.text(), st.text() | st.dictionaries(st.text(), st.integers()))
     def test_nothing_a_model_sends_raises(self, name: str, arguments: Any) -> None:
         call(name, arguments)

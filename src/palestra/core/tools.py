@@ -181,7 +181,8 @@ async def answer(environment: object, tools: Mapping[str, Tool], call: Item) -> 
     worker that died) and a PalestraError (a role that was not named) escape.
     """
     name = str(call.get("name") or "")
-    if not isinstance(call.get("call_id"), str) or not call["call_id"]:
+    call_id = call.get("call_id", "left out")
+    if not isinstance(call_id, str) or not call_id:
         text = error_text("Invalid tool call: it has no call_id, so nothing can be said to answer it.")
     elif name not in tools:
         known = ", ".join(sorted(tools)) or "none"

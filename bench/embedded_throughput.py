@@ -1,0 +1,56 @@
+"""Tokens per second and startup time of the embedded model, as JSON. Run on an otherwise idle machine."""
+
+import asyncio
+import json
+import os
+import time
+
+from palestra.core.model import Sampling
+from palestra.core.transcript import user_message
+from palestra.models.embedded import EmbeddedModel
+
+BATCHES = (1, 8, 32, 64)
+NEW_TOKENS = 60
+QUESTIONS = (
+    "What is {n} plus 17? Explain each step.",
+    "Write a short story about {n} lighthouses.",
+    "Name {n} animals and say where they live.",
+    "Why is the number {n} interesting?",
+)
+
+
+async def startup_s() -> float:
+    """From the constructor to the first token."""
+    start = time.perf_counter()
+    model = EmbeddedModel()
+    await model.respond([user_message("Hello")], [], Sampling(max_output_tokens=1))
+    taken = time.perf_counter() - start
+    await model.close()
+    return taken
+
+
+async def tokens_per_s(model: EmbeddedModel, sequences: int) -> float:
+    """Generated tokens over the whole time, reading the prompts included."""
+    start = time.perf_counter()
+    replies = await asyncio.gather(*(ask(model, number) for number in range(sequences)))
+    return sum(replies) / (time.perf_counter() - start)
+
+
+async def ask(model: EmbeddedModel, number: int) -> int:
+    question = QUESTIONS[number % len(QUESTIONS)].format(n=number)
+    sampling = Sampling(temperature=1.0, seed=number, max_output_tokens=NEW_TOKENS)
+    return (await model.respond([user_message(question)], [], sampling)).usage.output_tokens
+
+
+async def main() -> None:
+    first = await startup_s()
+    model = EmbeddedModel()
+    await ask(model, 0)
+    speeds = {str(sequences): round(await tokens_per_s(model, sequences), 1) for sequences in BATCHES}
+    await model.close()
+    result = {"cores": os.cpu_count(), "startup_s": round(first, 2), "tokens_per_s": speeds}
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

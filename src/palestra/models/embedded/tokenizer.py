@@ -1,0 +1,39 @@
+"""Text to token ids and back, with control tokens only where the caller names them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tokenizers import Tokenizer as Encoder
+from tokenizers import decoders, pre_tokenizers
+from tokenizers.models import BPE
+
+CONTROL = 3
+"""GGUF's token type of control tokens."""
+
+
+class Tokenizer:
+    """Byte-level BPE from a GGUF vocabulary. `encode` never yields a control token, whatever the text says."""
+
+    def __init__(self, metadata: Mapping[str, Any]) -> None:
+        tokens: list[str] = metadata["tokenizer.ggml.tokens"]
+        merges = [tuple(merge.split(" ", 1)) for merge in metadata["tokenizer.ggml.merges"]]
+        kinds: list[int] = metadata["tokenizer.ggml.token_type"]
+        self.control = {token: index for index, token in enumerate(tokens) if kinds[index] == CONTROL}
+        vocabulary = {token: index for index, token in enumerate(tokens)}
+        self._control_ids = frozenset(self.control.values())
+        self._encoder = Encoder(BPE(vocabulary, merges))
+        # What GGUF calls the pre-tokeniser "smollm".
+        self._encoder.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        )
+        self._encoder.decoder = decoders.ByteLevel()
+        end = metadata["tokenizer.ggml.eos_token_id"]
+        self.turn_end: int = end
+        self.stop_ids = frozenset({end, self.control["<|endoftext|>"]})
+
+    def encode(self, text: str) -> list[int]:
+        return self._encoder.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`, without control tokens."""
+        return self._encoder.decode([index for index in ids if index not in self._control_ids])
