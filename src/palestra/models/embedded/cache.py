@@ -50,6 +50,12 @@ class KeyValueCache:
             table.blocks.append(self.used)
             self._owners.append(table)
 
+    def copy(self, source: BlockTable, target: BlockTable, first: int, last: int) -> None:
+        """Take over blocks `first .. last` (the end not counted) of another table; `target` ends at `first`."""
+        self.extend(target, last * BLOCK_POSITIONS)
+        for array in self._arrays():
+            array[target.blocks[first:last]] = array[source.blocks[first:last]]
+
     def release(self, table: BlockTable) -> None:
         """Take all blocks of `table`; blocks from the end of the pool move into the holes."""
         for block in sorted(table.blocks, reverse=True):

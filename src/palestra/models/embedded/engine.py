@@ -1,6 +1,7 @@
 """Continuous batching: requests enter and leave between steps of one running batch."""
 
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -73,6 +74,16 @@ class Sequence:
         return Completion(tuple(self.ids), tuple(self.logprobs), self.has_stopped)
 
 
+def shared_blocks(prompt: tuple[int, ...], other: tuple[int, ...]) -> int:
+    """How many whole blocks two prompts begin with alike, the one with the first prompt's last token left out."""
+    most = min(len(prompt) - 1, len(other)) // BLOCK_POSITIONS
+    for block in range(most):
+        span = slice(block * BLOCK_POSITIONS, (block + 1) * BLOCK_POSITIONS)
+        if prompt[span] != other[span]:
+            return block
+    return most
+
+
 class Engine:
     """The batch. Not thread-safe: one thread admits and steps."""
 
@@ -138,7 +149,10 @@ class Engine:
         tiles: list[Tile] = []
         tokens: list[int] = []
         ends: dict[Sequence, int] = {}
+        ready = {sequence: sequence.read for sequence in self._running}
         for sequence in self._running:
+            if sequence.is_prefilling and self._reuse(sequence, ready):
+                continue
             prompt = sequence.request.prompt
             while sequence.is_prefilling and len(tokens) + BLOCK_POSITIONS <= PREFILL_TOKENS:
                 part = prompt[sequence.read : sequence.read + BLOCK_POSITIONS]
@@ -154,6 +168,24 @@ class Engine:
         attention = PrefillAttention(self._cache, self._network.threads, tiles)
         hidden = self._network.hidden(np.array(tokens), positions, attention)
         return list(ends), hidden[:, list(ends.values())]
+
+    def _reuse(self, sequence: Sequence, ready: Mapping[Sequence, int]) -> bool:
+        """Copy what another prompt with the same beginning has read; True if more of it is being read in this step.
+
+        Repeats of a task, and tasks that share instructions or examples, are then read once.
+        """
+        best, last = sequence, sequence.read // BLOCK_POSITIONS
+        soon = last
+        for other in self._running:
+            if other is not sequence:
+                shared = shared_blocks(sequence.request.prompt, other.request.prompt)
+                soon = max(soon, min(shared, other.read // BLOCK_POSITIONS))
+                if min(shared, ready[other] // BLOCK_POSITIONS) > last:
+                    best, last = other, min(shared, ready[other] // BLOCK_POSITIONS)
+        if best is not sequence:
+            self._cache.copy(best.table, sequence.table, sequence.read // BLOCK_POSITIONS, last)
+            sequence.read = last * BLOCK_POSITIONS
+        return soon > last
 
     def _decode(self, sequences: list[Sequence]) -> Floats:
         for sequence in sequences:
