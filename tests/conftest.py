@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Wall-clock deadlines fail on a busy machine and say nothing about the code.
+settings.register_profile("palestra", deadline=None)
+settings.load_profile("palestra")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

@@ -80,6 +80,7 @@ def test_a_mistake_is_told_with_what_to_do_and_leaves_nothing(
     assert "what to do:" in captured.err
     assert "Traceback" not in captured.err
     assert not captured.out
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size > 0]
 
 
 def test_list_as_json_has_what_scripts_read(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,8 +25,7 @@ from palestra.models.embedded.gguf import GgufFile
 from palestra.models.embedded.sampling import Draw, draw_tokens
 
 QUESTION = [user_message("Name three colours of the rainbow.")]
-TURN_END = 2
-COLUMN_TILE = 16
+TURN_END, COLUMN_TILE = 2, 16
 
 
 @cache

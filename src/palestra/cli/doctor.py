@@ -3,7 +3,6 @@
 exit codes: 0 everything that can be used is there; 1 something is missing."""
 
 import argparse
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from palestra.cli.options import add_json_option
 from palestra.cli.output import print_json
+from palestra.core.extras import missing
 from palestra.models.embedded.weights import weights_path
 
 EXAMPLE = "palestra doctor --fix"
@@ -75,28 +75,9 @@ def examine() -> Iterator[Finding]:
 
 def examine_extra(extra: str, purpose: str) -> Finding:
     """Whether the packages of one extra of palestra are installed."""
-    wanted = requirements(extra)
-    missing = [requirement for requirement in wanted if not is_installed(name_of(requirement))]
-    detail = f"for {purpose}: " + (f"without {', '.join(missing)}" if missing else "complete")
-    return Finding(f"extra {extra}", not missing, detail, tuple(missing))
-
-
-def requirements(extra: str) -> list[str]:
-    declared = importlib.metadata.requires("palestra") or []
-    marker = f'extra == "{extra}"'
-    return [line.partition(";")[0].strip() for line in declared if marker in line.replace("'", '"')]
-
-
-def name_of(requirement: str) -> str:
-    return requirement.partition(">")[0].partition("=")[0].partition("<")[0].strip()
-
-
-def is_installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+    lacking = missing(extra)
+    detail = f"for {purpose}: " + (f"without {', '.join(lacking)}" if lacking else "complete")
+    return Finding(f"extra {extra}", not lacking, detail, tuple(lacking))
 
 
 def memory_gib() -> str:

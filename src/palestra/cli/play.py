@@ -50,10 +50,11 @@ async def play(arguments: argparse.Namespace, source_of_text: TextIO, screen: Te
     host = LocalHost(source, options, pool)
     try:
         session = await host.open(row, seed=0)
-        trajectory = await ToolLoop(AgentLimits()).run(session, Person(source_of_text, screen), Sampling())
-        verdict = await session.verify(trajectory.transcript)
-        await session.close()
-        return verdict
+        try:
+            trajectory = await ToolLoop(AgentLimits()).run(session, Person(source_of_text, screen), Sampling())
+            return await session.verify(trajectory.transcript)
+        finally:
+            await session.close()
     except Failure as failure:
         raise PalestraError(failure.code, str(failure)) from failure
     finally:

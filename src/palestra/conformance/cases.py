@@ -13,7 +13,7 @@ from palestra.core.session import Host
 from palestra.core.tools import validation_text
 from palestra.core.transcript import Transcript
 from palestra.core.verdict import Verdict
-from palestra.models.scripted import Recital, as_items
+from palestra.models.scripted import Recital, as_items, is_reply
 from palestra.wire.encoding import decode
 
 MAX_STEPS = 50
@@ -45,6 +45,8 @@ class Case(BaseModel):
                 raise ValueError("a hostile case needs `probe` and `expected_full`, the reason")
         elif not self.replies or self.reward is None:
             raise ValueError("a case needs `replies` (at least one) and `reward`")
+        elif not all(is_reply(reply) for reply in self.replies):
+            raise ValueError("each of `replies` must be a text, an item, or a list of texts and items")
         return self
 
 

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from palestra.core.environment import Environment
 from palestra.core.errors import Failure, boundary, suggestion
 from palestra.core.model import Item, ToolSchema
 from palestra.core.session import Host, Step
@@ -16,7 +15,7 @@ from palestra.hosts.http_answers import check_seeded, verdict_of
 from palestra.hosts.http_bodies import arguments_body, verify_body, with_defaults
 from palestra.hosts.http_connection import Answer, Connection, Cookies
 from palestra.wire.encoding import encode
-from palestra.wire.rows import PARAMS, Opening, materialize
+from palestra.wire.rows import PARAMS, Opening, opening_of_params
 
 DEFAULT_CALL_TIMEOUT_S = 600.0
 MAX_VERIFY_BYTES = 64 * 2**20
@@ -49,8 +48,7 @@ class HttpHost:
     async def open(self, row: Mapping[str, Any], *, seed: int) -> "HttpSession":
         prompted = row if row.get(PARAMS) is not None else await self.prompted(row, seed)
         with boundary("environment", code="task-invalid"):
-            # Only a row that brings no prompt is asked of an environment, and this one does.
-            opening = materialize(prompted, cast("Environment[Any]", None))
+            opening = opening_of_params(prompted[PARAMS])
             full = with_defaults(prompted)
             data = encode(full)
             key = f"{content_hash(row)}_{seed}"

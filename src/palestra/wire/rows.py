@@ -40,6 +40,11 @@ def materialize(row: Mapping[str, Any], environment: Environment[Any]) -> Openin
         asked = environment.prompt()
         prompt = [user_message(asked)] if isinstance(asked, str) else asked
         return Opening(tuple(prompt), tuple(tool.schema for tool in environment.tools.values()))
+    return opening_of_params(params)
+
+
+def opening_of_params(params: Any) -> Opening:
+    """What a row's `responses_create_params` start an episode with. Raises Failure if they are malformed."""
     if not isinstance(params, dict) or "input" not in params:
         raise malformed(PARAMS, "an object with an `input`", params)
     instructions, tools = params.get("instructions"), params.get("tools") or []

@@ -99,10 +99,6 @@ class Engine:
     def is_idle(self) -> bool:
         return not self._waiting and not self._running
 
-    @property
-    def cached_blocks(self) -> int:
-        return self._cache.used
-
     def close(self) -> None:
         self._network.close()
 

@@ -20,8 +20,8 @@ Task: TypeAlias = Callable[[int], None]
 class Threads:
     """Runs a task in parts.
 
-    BLAS's own threads wait for each other in a spin: with another busy process on the machine they are three to eight
-    times slower than one thread. These wait asleep, on queues, which wake a thread sooner than an executor does.
+    BLAS's own threads wait for each other in a spin: beside other busy processes, two of them were two to eight times
+    slower than one. These wait asleep, on queues, which wake a thread sooner than an executor does.
     """
 
     def __init__(self) -> None:
