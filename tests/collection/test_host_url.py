@@ -33,7 +33,7 @@ def test_episodes_are_played_and_judged_by_the_server(tmp_path: Path) -> None:
                 input=tmp_path / "rows.jsonl",
                 output=tmp_path / "out.jsonl",
                 model=ModelChoice(spec=f"scripted:{tmp_path / 'script.jsonl'}"),
-                host_url=server.base_url,
+                host_url=server.url,
                 repeats=3,
             )
             report = await collect(config)
