@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +10,14 @@ import pytest
 
 from palestra.core.discovery import find
 from palestra.core.errors import Failure
-from palestra.core.transcript import Transcript, assistant_message
-from palestra.core.verdict import Verdict
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
+from tests.environments.judging import judge_in, say
 
 QUESTION = {"question": "What is drawn?", "options": [{"A": "Circle"}, {"B": "Square"}], "expected_answer": "B"}
 
 
-def judge(row: dict[str, Any], output: list[dict[str, Any]], **options: Any) -> Verdict:
-    async def judged() -> Verdict:
-        source = find("mcqa")
-        pool = GradingPool(1)
-        host = LocalHost(source, source.options(options), pool)
-        try:
-            session = await host.open(row, seed=0)
-            return await session.verify(Transcript(tuple(session.prompt), tuple(output)))
-        finally:
-            await host.close()
-            await pool.close()
-
-    return asyncio.run(judged())
-
-
-def say(text: str) -> list[dict[str, Any]]:
-    return [assistant_message(text)]
+judge = partial(judge_in, "mcqa")
 
 
 @pytest.mark.parametrize("name", ["recorded.jsonl", "recorded_with_template_metadata.jsonl"])

@@ -1,10 +1,10 @@
 """Every task of reasoning-gym: its rows survive JSON, its answers score, and what must not pay does not."""
 
-import asyncio
 import json
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,15 @@ import pytest
 
 from palestra.core.discovery import find
 from palestra.core.errors import Failure, PalestraError
-from palestra.core.transcript import Transcript, assistant_message
-from palestra.core.verdict import Verdict
 from palestra.grading import reasoning_tasks
 from palestra.grading.answers import without_reasoning
 from palestra.grading.reasoning_tasks import WRONGLY_PAID, is_expression, score, score_of_gold
-from palestra.hosts.grading_pool import GradingPool
-from palestra.hosts.local import LocalHost
 
 pytest.importorskip("reasoning_gym", reason="needs palestra[reasoning]")
 
 from palestra.environments.reasoning_gym import generation
 from palestra.environments.reasoning_gym.env import extracted_answer
+from tests.environments.judging import judge_in, say
 
 ITEMS = 2
 SLOW_AT_THE_LOWEST_LEVEL = {"sokoban": 13}
@@ -37,23 +34,7 @@ KNOWN_SOLUTIONS = {
 """Tasks without an answer in the row, but with a solution in the metadata."""
 
 
-def judge(row: dict[str, Any], output: list[dict[str, Any]]) -> Verdict:
-    async def judged() -> Verdict:
-        source = find("reasoning_gym")
-        pool = GradingPool(1)
-        host = LocalHost(source, source.options({}), pool)
-        try:
-            session = await host.open(row, seed=0)
-            return await session.verify(Transcript(tuple(session.prompt), tuple(output)))
-        finally:
-            await host.close()
-            await pool.close()
-
-    return asyncio.run(judged())
-
-
-def say(text: str) -> list[dict[str, Any]]:
-    return [assistant_message(text)]
+judge = partial(judge_in, "reasoning_gym")
 
 
 def originals(name: str, seed: int) -> Iterator[tuple[Any, dict[str, Any], dict[str, Any]]]:

@@ -1,0 +1,29 @@
+"""One verdict of a packaged environment on a conversation written in a test."""
+
+import asyncio
+from typing import Any
+
+from palestra.core.discovery import find
+from palestra.core.transcript import Transcript, assistant_message
+from palestra.core.verdict import Verdict
+from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.local import LocalHost
+
+
+def judge_in(name: str, row: dict[str, Any], output: list[dict[str, Any]], **options: Any) -> Verdict:
+    async def judged() -> Verdict:
+        source = find(name)
+        pool = GradingPool(1)
+        host = LocalHost(source, source.options(options), pool)
+        try:
+            session = await host.open(row, seed=0)
+            return await session.verify(Transcript(tuple(session.prompt), tuple(output)))
+        finally:
+            await host.close()
+            await pool.close()
+
+    return asyncio.run(judged())
+
+
+def say(text: str) -> list[dict[str, Any]]:
+    return [assistant_message(text)]
