@@ -1,71 +1,56 @@
 """Write the reference pages that come from the code: `python docs/generate.py [FOLDER]`."""
 
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from palestra.conformance.cases import read_cases
-from palestra.core.discovery import every_environment
-from palestra.core.errors import DEFAULT_CODES, ERRORS
+from generation.cli import cli_page
+from generation.configuration import MODELS, model_table
+from generation.environments import environments_page, manifest_table
+from generation.errors import errors_page
+from generation.examples import example_pages
+from generation.paid import paid_page
+from generation.python_api import python_page
+from generation.rollout_format import SHOWN, format_table
 
 HERE = Path(__file__).parent
+PART = re.compile(r"(?ms)^% generated (\w+)\n.*?^% end\n")
 
 
-def pages() -> dict[str, str]:
+def pages() -> Iterator[tuple[str, str]]:
     """Every generated page: path below docs/, and text."""
+    yield "reference/errors.md", errors_page()
+    yield "reference/paid-without-an-answer.md", paid_page()
+    yield "reference/cli.md", cli_page()
+    yield "reference/environments.md", environments_page()
+    yield "reference/python-api.md", python_page()
+    yield from example_pages()
+    for page in ("reference/configuration-options.md", "reference/rollout-format.md"):
+        yield page, with_parts((HERE / page).read_text(encoding="utf-8"))
+
+
+def with_parts(text: str) -> str:
+    """A written page with the tables between `% generated NAME` and `% end` made new."""
+    parts = parts_by_name()
+
+    def made(found: re.Match[str]) -> str:
+        return "\n".join([f"% generated {found[1]}", "", *parts[found[1]], "", "% end", ""])
+
+    return PART.sub(made, text)
+
+
+def parts_by_name() -> dict[str, list[str]]:
     return {
-        "reference/errors.md": errors_page(),
-        "reference/paid-without-an-answer.md": expected_full_page(),
+        "manifest": manifest_table(),
+        **{name: model_table(model) for name, model in MODELS.items()},
+        **{model.__name__: format_table(model) for model in SHOWN},
     }
-
-
-def errors_page() -> str:
-    lines = [
-        "# Errors",
-        "",
-        "Every message of Palestra ends with one of these codes in brackets. Codes of failed rollouts also stand in",
-        "the failures file, as `_ng_failure_class`.",
-        "",
-        "| code | cause | what to do |",
-        "|---|---|---|",
-    ]
-    lines += [f"| `{code}` | {cell(entry.cause)} | {cell(entry.fix)} |" for code, entry in ERRORS.items()]
-    lines += [
-        "",
-        "## Boundaries",
-        "",
-        "Where a failed rollout broke, and the code it has if nothing more is known.",
-        "",
-    ]
-    lines += ["| boundary | code |", "|---|---|"]
-    lines += [f"| `{boundary}` | `{code}` |" for boundary, code in DEFAULT_CODES.items()]
-    return "\n".join(lines) + "\n"
-
-
-def cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def expected_full_page() -> str:
-    lines = [
-        "# Replies that are paid without an answer",
-        "",
-        "`palestra check` sends every environment replies that hold no answer and demands that none scores full. These",
-        "are the exceptions, each declared in the `cases.jsonl` of its environment.",
-        "",
-        "| environment | reply | why it may score full |",
-        "|---|---|---|",
-    ]
-    folders = {source.folder: source.name for source in reversed(list(every_environment()))}
-    for folder, name in sorted(folders.items(), key=lambda pair: pair[1]):
-        for case in read_cases(folder):
-            if case.expected_full:
-                lines.append(f"| `{name}` | `{case.probe}` | {cell(case.expected_full)} |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
-    for page, text in pages().items():
+    for page, text in pages():
         path = target / page
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

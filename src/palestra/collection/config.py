@@ -17,14 +17,18 @@ class ModelChoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    spec: str
+    spec: str = Field(examples=["openai:gpt-4.1-mini"])
     """`openai:NAME`, `vllm:NAME`, `embedded`, `scripted:FILE` or `replay:FILE`."""
-    base_url: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
+    base_url: str | None = Field(default=None, examples=["http://127.0.0.1:8000/v1"])
+    """Where an OpenAI-compatible endpoint is, usually ending in /v1; without it the backend's usual address."""
+    api_key_env: str = Field(default="OPENAI_API_KEY", examples=["MY_API_KEY"])
     """The environment variable that holds the API key; the key itself is never configured."""
-    api: Literal["auto", "responses", "chat"] = "auto"
-    call_timeout_s: float = Field(default=600.0, gt=0)
-    max_tries: int = Field(default=5, ge=1)
+    api: Literal["auto", "responses", "chat"] = Field(default="auto", examples=["chat"])
+    """Which API the endpoint speaks; `auto` finds out with the first call."""
+    call_timeout_s: float = Field(default=600.0, gt=0, examples=[120.0])
+    """A model call that takes longer fails with `model-timeout`."""
+    max_tries: int = Field(default=5, ge=1, examples=[3])
+    """Tries of one model call, the first included."""
 
 
 class SamplingChoice(BaseModel):
@@ -32,9 +36,12 @@ class SamplingChoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    max_output_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2, examples=[0.7])
+    """0 is greedy, at most 2."""
+    top_p: float | None = Field(default=None, gt=0, le=1, examples=[0.95])
+    """The share of the probability mass that is sampled from, in (0, 1]."""
+    max_output_tokens: int | None = Field(default=None, ge=1, examples=[1024])
+    """Tokens of one reply, not of the whole rollout."""
 
     def sampling(self) -> Sampling:
         return Sampling(self.temperature, self.top_p, self.max_output_tokens)
@@ -45,38 +52,59 @@ class CollectConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    environments: tuple[str, ...] = Field(min_length=1)
+    environments: tuple[str, ...] = Field(min_length=1, examples=[["mcqa", "./letter_count"]])
     """Names, folders or module:Class."""
-    output: Path
-    model: ModelChoice
-    roles: dict[str, ModelChoice] = Field(default_factory=dict)
-    input: Path | None = None
+    output: Path = Field(examples=["rollouts.jsonl"])
+    """The rollouts file; failures, inputs and metrics are written beside it."""
+    model: ModelChoice = Field(examples=[{"spec": "embedded"}])
+    """The model that plays."""
+    roles: dict[str, ModelChoice] = Field(
+        default_factory=dict,
+        examples=[{"judge": {"spec": "openai:gpt-4.1-mini", "base_url": "https://api.openai.com/v1"}}],
+    )
+    """Further models by the role that environments know them by, such as a judge."""
+    input: Path | None = Field(default=None, examples=["tasks.jsonl"])
     """Rows to play; without it the environments' own tasks."""
-    split: str | None = None
-    generate: int | None = Field(default=None, ge=1)
+    split: str | None = Field(default=None, examples=["example"])
+    """A split of the environments' own tasks: `train` is their train.jsonl, `example` the first of tasks.jsonl."""
+    generate: int | None = Field(default=None, ge=1, examples=[100])
     """So many tasks from each environment's generator instead."""
-    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, examples=[{"mcqa": {"grading_mode": "lenient_boxed"}}]
+    )
     """Options by environment name, or for all of them under `*`."""
-    sampling: dict[str, SamplingChoice] = Field(default_factory=dict)
-    """Sampling by environment name, or for all of them under `*`."""
-    host_url: str | None = None
+    sampling: dict[str, SamplingChoice] = Field(default_factory=dict, examples=[{"*": {"temperature": 0.7}}])
+    """Sampling by environment name, or for all of them under `*`; it overrides what rows say."""
+    host_url: str | None = Field(default=None, examples=["http://127.0.0.1:12000"])
     """A NeMo Gym resources server that runs the environment, instead of this process."""
-    agent: str | None = None
-    max_steps: int | None = Field(default=100, ge=1)
-    max_rollout_tokens: int | None = Field(default=None, ge=1)
-    time_limit_s: float | None = Field(default=None, gt=0)
-    repeats: int = Field(default=1, ge=1)
-    limit: int | None = Field(default=None, ge=1)
+    agent: str | None = Field(default=None, examples=["tool_loop"])
+    """The loop between model and environment: `tool_loop`, which NeMo Gym calls `simple_agent`."""
+    max_steps: int | None = Field(default=100, ge=1, examples=[20])
+    """Model calls in one rollout; what was said until then is judged."""
+    max_rollout_tokens: int | None = Field(default=None, ge=1, examples=[8192])
+    """Tokens the model may write in one rollout, checked between calls; what was said until then is judged."""
+    time_limit_s: float | None = Field(default=None, gt=0, examples=[300.0])
+    """Seconds of one rollout, checked between calls; what was said until then is judged."""
+    repeats: int = Field(default=1, ge=1, examples=[4])
+    """Rollouts of each task."""
+    limit: int | None = Field(default=None, ge=1, examples=[16])
     """The first so many rows of the input, or of each environment."""
-    concurrency: int | Literal["auto"] = 64
-    seed: int = Field(default=0, ge=0, lt=2**31)
-    rollout_timeout_s: float = Field(default=1800.0, gt=0)
-    run_timeout_s: float | None = Field(default=None, gt=0)
-    attempts: int = Field(default=3, ge=1, le=63)
+    concurrency: int | Literal["auto"] = Field(default=64, examples=["auto"])
+    """Rollouts at work at the same time; `auto` finds what the endpoint bears."""
+    seed: int = Field(default=0, ge=0, lt=2**31, examples=[7])
+    """Decides generated tasks, the environments' random choices and sampling."""
+    rollout_timeout_s: float = Field(default=1800.0, gt=0, examples=[600.0])
+    """A rollout that takes longer fails with `rollout-timeout`."""
+    run_timeout_s: float | None = Field(default=None, gt=0, examples=[3600.0])
+    """The run stops cleanly after this; `resume` continues it."""
+    attempts: int = Field(default=3, ge=1, le=63, examples=[5])
     """How often a rollout is tried, counted over resumes."""
-    max_failure_rate: float = Field(default=0.1, ge=0, le=1)
-    resume: bool = False
-    fork: bool = False
+    max_failure_rate: float = Field(default=0.1, ge=0, le=1, examples=[0.02])
+    """If a larger share of the rollouts fails, the run's exit code is 1."""
+    resume: bool = Field(default=False, examples=[True])
+    """Continue the output where it stopped."""
+    fork: bool = Field(default=False, examples=[True])
+    """Leave an existing output alone and write beside it."""
 
     @model_validator(mode="after")
     def consistent(self) -> "CollectConfig":

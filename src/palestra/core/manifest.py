@@ -18,7 +18,9 @@ class Reward(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["binary", "continuous", "partial_credit", "composite"]
+    """Two values, any value, shares of a full answer, or a sum of named components."""
     minimum: float = 0.0
+    """The lowest reward there is; a verdict outside the range is a failure."""
     maximum: float = 1.0
     """The reward of a full answer; `check` demands that nothing else reaches it."""
 
@@ -44,22 +46,31 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=NAME_PATTERN)
+    """What commands and rollouts call it: lower case letters, digits and underscores."""
     summary: str
+    """One sentence: what is asked and how it is judged."""
     domain: Literal[
         "math", "coding", "agent", "knowledge", "instruction_following", "long_context", "safety", "games",
         "translation", "e2e", "rlhf", "other",
     ]  # fmt: skip
+    """What it is about, in NeMo Gym's terms."""
     reward: Reward
+    """The table [reward]: kind, minimum and maximum."""
     version: str = "1"
     """Raise it when the same transcript may get another reward: resume refuses to mix versions."""
     answer_fields: tuple[str, ...] = ()
     """Task fields that must not reach the prompt: changing them leaves the prompt unchanged."""
     agent: str = "tool_loop"
+    """The loop that plays it unless a command says otherwise."""
     reverify: Literal["transcript", "replay_calls", "unsupported"] = "transcript"
+    """How stored rollouts are judged again: from the conversation alone, after its tool calls were run again on a fresh
+    episode, or not at all."""
     licence: str
+    """Of tasks and code."""
     requires: tuple[str, ...] = ()
     """Extras of palestra that it needs: pip install "palestra[EXTRA]"."""
     variants: dict[str, Variant] = Field(default_factory=dict)
+    """Other names of it, each with its own summary and fixed options."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Values that differ from the defaults of the class's Options."""
 

@@ -59,7 +59,9 @@ class RunLimits:
     concurrency: int = 64
     """Rollouts at work at the same time."""
     rollout_timeout_s: float = 1800.0
+    """A rollout that takes longer fails."""
     run_timeout_s: float | None = None
+    """The run stops cleanly after this."""
     grace_s: float = 5.0
     """How long rollouts at work may go on after the run was asked to stop."""
 

@@ -1,0 +1,133 @@
+"""reference/cli.md, from the parsers of the commands."""
+
+import argparse
+import importlib
+import inspect
+from collections.abc import Iterator
+from types import MappingProxyType
+
+from generation.tables import anchored, default_text, slug, table
+from palestra.cli.main import VERBS
+
+EXAMPLES = MappingProxyType(
+    {
+        # By option where the placeholder does not decide, else by placeholder.
+        "--base-url": "http://127.0.0.1:8000/v1",
+        "--host-url": "http://127.0.0.1:12000",
+        "--max-steps": "20",
+        "--max-tries": "3",
+        "--port": "8000",
+        "--run-timeout-s": "3600",
+        "--rollout-timeout-s": "600",
+        "--task": "3",
+        "--temperature": "0.7",
+        "--top-p": "0.95",
+        "--max-output-tokens": "word_problems=64",
+        "--output": "rollouts.jsonl",
+        "--input": "tasks.jsonl",
+        "--seed": "7",
+        "--split": "example",
+        "ENV": "mcqa",
+        "ENV[,ENV...]": "mcqa,word_problems",
+        "ENV|F": "mcqa",
+        "F": "rollouts.jsonl",
+        "FOLDER": "letter_count",
+        "M": "embedded",
+        "MODEL": "embedded",
+        "N": "16",
+        "K": "4",
+        "P": "0.95",
+        "S": "60",
+        "R": "0.05",
+        "NAME": "MY_API_KEY",
+        "--agent": "tool_loop",
+        "N|auto": "auto",
+        "ROLE=MODEL@URL": "judge=openai:gpt-4.1-mini@https://api.openai.com/v1",
+        "[ENV.]KEY=VALUE": "mcqa.grading_mode=lenient_boxed",
+    }
+)
+
+
+def cli_page() -> str:
+    lines = [
+        "# Command line",
+        "",
+        "`palestra COMMAND --help` says the same in a terminal and ends with an example. Each option can be linked to, as",
+        "`cli.md#COMMAND-OPTION`. The settings of a run as Python objects are in",
+        "[Configuration options](configuration-options.md), codes of errors in [Errors](errors.md); a first run is the",
+        "[Quickstart](../get-started/quickstart.md).",
+        "",
+        *table(("command", "for"), ((f"[`palestra {verb}`](#palestra-{verb})", text) for verb, text in VERBS.items())),
+        "",
+    ]
+    for verb in VERBS:
+        module = importlib.import_module(f"palestra.cli.{verb}")
+        parser = argparse.ArgumentParser(prog=f"palestra {verb}", description=module.__doc__, allow_abbrev=False)
+        module.add_arguments(parser)
+        lines += section(verb, parser, inspect.cleandoc(module.__doc__ or ""), module.EXAMPLE)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def section(words: str, parser: argparse.ArgumentParser, description: str, example: str | None) -> Iterator[str]:
+    """A command, and after it the commands below it."""
+    yield from (f"## palestra {words}", "", description, "")
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    options = [
+        action for action in parser._actions if action not in below and not isinstance(action, argparse._HelpAction)
+    ]
+    rows = (
+        (anchored(name_of(action), anchor(words, action)), action.help or "", type_of(action), default_of(action),
+         f"`{example_of(action)}`")
+        for action in options
+    )  # fmt: skip
+    yield from table(("option", "meaning", "type", "default", "example"), rows)
+    if example:
+        yield from ("", f"Example: `{example}`", "")
+    for action in below:
+        for name, parser_below in action.choices.items():
+            yield from section(f"{words} {name}", parser_below, parser_below.description or "", None)
+
+
+def name_of(action: argparse.Action) -> str:
+    return action.option_strings[-1] if action.option_strings else placeholder(action)
+
+
+def placeholder(action: argparse.Action) -> str:
+    return str(action.metavar or action.dest.upper())
+
+
+def anchor(words: str, action: argparse.Action) -> str:
+    return f"{slug(words)}-{slug(action.option_strings[-1] if action.option_strings else action.dest)}"
+
+
+def type_of(action: argparse.Action) -> str:
+    if action.choices is not None:
+        return " or ".join(f"`{choice}`" for choice in action.choices)
+    if action.nargs == 0:
+        return "flag"
+    names = {int: "integer", float: "number"}
+    kind = names.get(action.type, getattr(action.type, "__name__", "text").lower())  # type: ignore[arg-type]
+    repeats = (
+        " (repeatable)" if isinstance(action, argparse._AppendAction) else " (one or more)" * (action.nargs == "+")
+    )
+    return kind + repeats
+
+
+def default_of(action: argparse.Action) -> str:
+    if not action.option_strings or action.required:
+        return "required"
+    return "off" if action.nargs == 0 else default_text(action.default)
+
+
+def example_of(action: argparse.Action) -> str:
+    """How the option is written; its value is one that its own type accepts. Raises KeyError if there is none."""
+    flag = action.option_strings[-1] if action.option_strings else ""
+    if action.nargs == 0:
+        return flag
+    if action.choices is not None:
+        value = next((choice for choice in action.choices if choice != action.default), action.default)
+    else:
+        value = EXAMPLES[flag if flag in EXAMPLES else placeholder(action)]
+        if action.type is not None:
+            action.type(value)  # type: ignore[operator]
+    return f"{flag} {value}".strip()
