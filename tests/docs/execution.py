@@ -14,6 +14,7 @@ from sybil import Document, Example, Region, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.region import Lexeme
 
+import palestra
 from tests.docs.blocks import Block, blocks_of
 from tests.docs.content import problem_of_content
 from tests.docs.output import normalised
@@ -99,11 +100,11 @@ class PageRun:
 
     def environment(self) -> dict[str, str]:
         """A reader's shell, with `palestra` in the path and nothing of this machine's configuration."""
-        kept = {name: os.environ[name] for name in ("PYTHONPATH", "LANG", "TMPDIR") if name in os.environ}
-        if "PYTHONPATH" in kept:
-            kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep)))
+        kept = {name: os.environ[name] for name in ("LANG", "TMPDIR") if name in os.environ}
         path = os.pathsep.join([str(Path(sys.executable).parent), os.defpath])
-        return {**kept, "PATH": path, "HOME": str(self.home), "COLUMNS": "120"}
+        # The commands run the source that is under test, wherever the installed one points to.
+        source = str(Path(palestra.__file__).parents[1])
+        return {**kept, "PATH": path, "PYTHONPATH": source, "HOME": str(self.home), "COLUMNS": "120"}
 
     def compare(self, block: Block) -> str | None:
         only_shape = block.marks["output"] == "numbers vary"
