@@ -6,6 +6,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_extensions"), str(HERE.parent / "src")]
 
+from pygments.lexers.data import JsonLexer  # noqa: E402
+from sphinx.application import Sphinx  # noqa: E402
+
 import palestra  # noqa: E402
 
 project = "Palestra"
@@ -27,7 +30,7 @@ exclude_patterns = ["_build", "_extensions", "generation", "examples"]
 suppress_warnings = ["design.card_legacy"]
 
 myst_enable_extensions = ["colon_fence", "attrs_inline", "deflist"]
-myst_heading_anchors = 3
+myst_heading_anchors = 4
 
 html_theme = "furo"
 html_title = "Palestra"
@@ -52,3 +55,7 @@ rediraffe_redirects = {
     "get-started/rollout-collection": "get-started/collecting-rollouts",
     "about/architecture": "concepts/architecture",
 }
+
+
+def setup(app: Sphinx) -> None:
+    app.add_lexer("jsonl", JsonLexer)

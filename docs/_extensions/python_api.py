@@ -1,4 +1,4 @@
-"""What the generated Python reference needs: docstrings read as they are written, and names found where they are public."""
+"""What the generated Python reference needs: docstrings as they are written, names found where they are public."""
 
 import re
 from typing import Any

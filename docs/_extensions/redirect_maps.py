@@ -1,4 +1,4 @@
-"""Writes the redirects of `rediraffe_redirects` for servers: its own pages answer 200 and leave the rest to the browser."""
+"""Writes the redirects of `rediraffe_redirects` for servers: its own pages answer 200 and leave it to the browser."""
 
 from pathlib import Path
 from typing import Any

@@ -52,8 +52,8 @@ def cli_page() -> str:
     lines = [
         "# Command line",
         "",
-        "`palestra COMMAND --help` says the same in a terminal and ends with an example. Each option can be linked to, as",
-        "`cli.md#COMMAND-OPTION`. The settings of a run as Python objects are in",
+        "`palestra COMMAND --help` says the same in a terminal and ends with an example. Each option can be linked to,",
+        "as `cli.md#COMMAND-OPTION`. The settings of a run as Python objects are in",
         "[Configuration options](configuration-options.md), codes of errors in [Errors](errors.md); a first run is the",
         "[Quickstart](../get-started/quickstart.md).",
         "",

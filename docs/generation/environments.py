@@ -36,14 +36,16 @@ def environments_page() -> str:
     lines = [
         "# Environments",
         "",
-        "The environments of the package, from their `environment.toml`, their classes, and the verdicts that their golden",
-        "cases got. `palestra show NAME` prints a task and its prompt; `palestra check NAME` tests the verifier. An",
+        "The environments of the package, from their `environment.toml`, their classes, and the verdicts that their",
+        "golden cases got. `palestra show NAME` prints a task and its prompt; `palestra check NAME` tests the verifier. An",
         "environment of your own is one folder: [Verifying agent results](../get-started/verifying-agent-results.md).",
+        "",
+        "## List of environments",
         "",
         *table(("name", "domain", "reward", "summary"), rows),
         "",
-        "Fields of a rollout that all environments share are in [Rollout format](rollout-format.md). How options are set:",
-        "[`--option`](cli.md#collect-option).",
+        "Fields of a rollout that all environments share are in [Rollout format](rollout-format.md). How options are",
+        "set: [`--option`](cli.md#collect-option).",
         "",
     ]
     for source in sources:

@@ -66,7 +66,10 @@ SCENARIOS = {
 
 def example_pages() -> Iterator[tuple[str, str]]:
     for name, scenario in SCENARIOS.items():
-        yield f"reference/examples/{name}.json", json.dumps(line_of(name, scenario), indent=2, ensure_ascii=False) + "\n"
+        yield (
+            f"reference/examples/{name}.json",
+            json.dumps(line_of(name, scenario), indent=2, ensure_ascii=False) + "\n",
+        )
 
 
 def line_of(name: str, scenario: Scenario) -> dict[str, Any]:

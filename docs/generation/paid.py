@@ -9,9 +9,9 @@ def paid_page() -> str:
     lines = [
         "# Replies that are paid without an answer",
         "",
-        "[`palestra check`](cli.md#palestra-check) sends every [environment](environments.md) replies that hold no answer",
-        "and demands that none scores full. These are the exceptions, each declared in the `cases.jsonl` of its",
-        "environment; [Verifying agent results](../concepts/verifying-agent-results.md) says why this matters.",
+        "[`palestra check`](cli.md#palestra-check) sends every [environment](environments.md) hostile replies, which",
+        "hold no answer, and demands that none scores full. These are the exceptions, each declared in the `cases.jsonl` of",
+        "its environment; [Verifying agent results](../concepts/verifying-agent-results.md) says why this matters.",
         "",
         "| environment | reply | why it may score full |",
         "|---|---|---|",

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+from itertools import pairwise
 
 import palestra
 
@@ -47,7 +48,7 @@ def directive(name: str) -> list[str]:
 
 def text_below(module: str, name: str) -> str:
     body = ast.parse(inspect.getsource(importlib.import_module(module))).body
-    for statement, text in zip(body, body[1:], strict=False):
+    for statement, text in pairwise(body):
         target = getattr(statement, "target", None)
         if isinstance(target, ast.Name) and target.id == name and isinstance(text, ast.Expr):
             return str(ast.literal_eval(text.value))

@@ -15,7 +15,7 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
 
 
 def normalised(text: str, *, only_shape: bool) -> list[str]:
-    """The lines of an output without what varies; `only_shape` takes all numbers, and the widths of columns, for equal."""
+    """The lines of an output without what varies; `only_shape` takes all numbers for equal."""
     for pattern, word in TIMES:
         text = pattern.sub(word, text)
     if only_shape:

