@@ -48,7 +48,7 @@ def plain(text: str, folder: Path) -> str:
     for line in lines:
         found = DIRECTIVE.match(line)
         if found is None:
-            if not line.startswith("% ") and not TARGET.match(line) and not re.fullmatch(r":{3,}", line):
+            if not line.lstrip().startswith("% ") and not TARGET.match(line) and not re.fullmatch(r":{3,}", line):
                 result.append(INLINE_ID.sub("", line))
             continue
         fence, name, argument = found.groups()

@@ -36,9 +36,10 @@ def environments_page() -> str:
     lines = [
         "# Environments",
         "",
-        "The environments of the package, from their `environment.toml`, their classes, and the verdicts that their",
-        "golden cases got. `palestra show NAME` prints a task and its prompt; `palestra check NAME` tests the verifier. An",
-        "environment of your own is one folder: [Verifying agent results](../get-started/verifying-agent-results.md).",
+        "The environments of the package, from their `environment.toml`, their classes, and the verdicts that",
+        "their golden cases got. `palestra show NAME` prints a task and its prompt; `palestra check NAME` tests",
+        "the verifier. An environment of your own is one folder:",
+        "[Verifying agent results](../get-started/verifying-agent-results.md).",
         "",
         "## List of environments",
         "",

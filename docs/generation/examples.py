@@ -43,7 +43,8 @@ SCENARIOS = {
         "example_session_state_mgmt",
         (called("increment_counter", count=3), called("increment_counter", count=4), called("get_counter_value"),
          "The counter is at 12."),
-        {"question": "Add 3 to the counter, then 4, and tell me where it is.", "initial_count": 5, "expected_count": 12},
+        {"question": "Add 3 to the counter, then 4, and tell me where it is.", "initial_count": 5,
+         "expected_count": 12},
     ),
     "reasoning": Scenario(
         "mcqa",
@@ -66,10 +67,8 @@ SCENARIOS = {
 
 def example_pages() -> Iterator[tuple[str, str]]:
     for name, scenario in SCENARIOS.items():
-        yield (
-            f"reference/examples/{name}.json",
-            json.dumps(line_of(name, scenario), indent=2, ensure_ascii=False) + "\n",
-        )
+        text = json.dumps(line_of(name, scenario), indent=2, ensure_ascii=False)
+        yield f"reference/examples/{name}.json", f"{text}\n"
 
 
 def line_of(name: str, scenario: Scenario) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from generation.tables import anchored, default_of, default_text, slug, table, type_text
-from palestra.wire import items, schema
+from palestra.wire import items, records, schema
 
 SHOWN = (
-    schema.Rollout, schema.FailureLine, schema.InputRow, schema.MaterializedInput, schema.CreateParams,
-    schema.RolloutRecord, schema.FailureRecord, schema.FailureReport, schema.MaterializedRecord, schema.Timing,
-    schema.Usage, schema.Tokens, schema.AgentRef, items.Response, items.Message, items.ContentPart, items.FunctionCall,
+    schema.Rollout, schema.FailureLine, schema.InputRow, schema.MaterializedInput,
+    schema.CreateParams,
+    records.RolloutRecord, records.FailureRecord, records.FailureReport, records.MaterializedRecord, records.Timing,
+    records.Usage, records.Tokens, schema.AgentRef, items.Response, items.Message, items.ContentPart, items.FunctionCall,
     items.FunctionCallOutput, items.Reasoning, items.OtherItem, items.AnyTool,
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 PLAIN_TYPES = types.MappingProxyType(
-    {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
+    {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path", Any: "any"}
 )
 
 
@@ -78,9 +78,14 @@ def default_of(field: FieldInfo) -> Any:
 
 def type_text(annotation: Any) -> str:
     """A type in a reader's words."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation in PLAIN_TYPES:
         return PLAIN_TYPES[annotation]
+    return composed_text(annotation) or f"`{annotation.__name__}`"
+
+
+def composed_text(annotation: Any) -> str | None:
+    """A type that is made of others; None if it is not."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         return type_text(arguments[0])
     if origin is typing.Literal:
@@ -89,13 +94,7 @@ def type_text(annotation: Any) -> str:
         return " or ".join(type_text(argument) for argument in arguments if argument is not type(None))
     if origin in (list, tuple):
         return f"list of {type_text(arguments[0])}"
-    if origin is dict:
-        return f"{type_text(arguments[1])} by name"
-    if annotation is Any:
-        return "any"
-    if annotation is type(None):
-        return "null"
-    return f"`{annotation.__name__}`"
+    return f"{type_text(arguments[1])} by name" if origin is dict else None
 
 
 def default_text(value: Any) -> str:
