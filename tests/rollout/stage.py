@@ -104,6 +104,9 @@ class Stage:
     async def add_failure(self, line: dict[str, Any]) -> None:
         self.failures.append(line)
 
+    async def ready(self) -> None:
+        return
+
     def add_input(self, line: dict[str, Any], job: Job) -> None:
         self.inputs.append(line)
 

@@ -78,6 +78,8 @@ def add_run_arguments(group: Group) -> None:
         "--rollout-timeout-s", type=float, default=1800.0, metavar="S", help="a rollout fails after this"
     )
     group.add_argument("--run-timeout-s", type=float, metavar="S", help="the run stops cleanly after this")
+    waits = "wait so long for a disk that is full or fails, then end the run"
+    group.add_argument("--disk-patience-s", type=float, default=3600.0, metavar="S", help=waits)
     group.add_argument("--attempts", type=int, default=3, metavar="N", help="tries of one rollout, over all resumes")
     group.add_argument(
         "--max-failure-rate", type=float, default=0.1, metavar="R", help="exit 1 if a larger share fails"
@@ -100,8 +102,8 @@ def read_config(arguments: argparse.Namespace) -> CollectConfig:
     names = [find(spec).name for spec in environments]
     copied = (
         "output", "input", "split", "generate", "limit", "repeats", "seed", "agent", "max_steps", "max_rollout_tokens",
-        "time_limit_s", "rollout_timeout_s", "run_timeout_s", "host_url", "attempts", "max_failure_rate", "resume",
-        "fork",
+        "time_limit_s", "rollout_timeout_s", "run_timeout_s", "host_url", "disk_patience_s", "attempts",
+        "max_failure_rate", "resume", "fork",
     )  # fmt: skip
     auto = arguments.concurrency == "auto"
     return validated(

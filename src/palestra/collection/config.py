@@ -72,6 +72,8 @@ class CollectConfig(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     rollout_timeout_s: float = Field(default=1800.0, gt=0)
     run_timeout_s: float | None = Field(default=None, gt=0)
+    disk_patience_s: float = Field(default=3600.0, ge=0)
+    """How long a run waits for a disk that takes nothing more, before it ends."""
     attempts: int = Field(default=3, ge=1, le=63)
     """How often a rollout is tried, counted over resumes."""
     max_failure_rate: float = Field(default=0.1, ge=0, le=1)

@@ -14,7 +14,7 @@ from palestra import __version__
 from palestra.collection.config import CollectConfig
 from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError, describe
-from palestra.store.jsonl import synchronize_folder
+from palestra.store.files import synchronize_folder
 from palestra.store.paths import RunPaths, writing
 from palestra.store.resume import Resumed
 

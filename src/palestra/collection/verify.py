@@ -16,7 +16,7 @@ from palestra.core.verdict import Verdict
 from palestra.data.load import rows_of_file
 from palestra.rollout.record import row_of
 from palestra.store.paths import RunPaths
-from palestra.store.resume import located_lines
+from palestra.store.scan import located_lines
 from palestra.wire.encoding import decode
 from palestra.wire.rows import PARAMS, ROLLOUT_INDEX, TASK_INDEX
 

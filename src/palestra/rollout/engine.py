@@ -43,6 +43,10 @@ class Route(Protocol):
 class Store(Protocol):
     """Where rollouts go. A line is stored when the call returns: it survives the loss of the process."""
 
+    async def ready(self) -> None:
+        """Wait until more can be stored: nothing new is started before."""
+        ...
+
     async def add_rollout(self, line: dict[str, object]) -> None: ...
 
     async def add_failure(self, line: dict[str, object]) -> None: ...
@@ -124,6 +128,7 @@ class Engine:
                 batch = await asyncio.to_thread(lambda: list(islice(jobs, JOBS_READ_AHEAD)))
                 self.exhausted = len(batch) < JOBS_READ_AHEAD
                 self.buffer.extend(batch)
+            await self.store.ready()
             return self.buffer.popleft() if self.buffer and self.stop_reason is None else None
 
     async def play(self, job: Job) -> None:
