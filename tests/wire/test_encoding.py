@@ -108,6 +108,10 @@ class TestChecksum:
         assert checksum_holds(line + b"\n")
         assert checksum_holds(line + b"\r\n")
 
+    @pytest.mark.parametrize("end", [b"\x0b", b"\x0c", b"\x85", b"\x1c"])
+    def test_a_damaged_line_end_is_no_white_space(self, end: bytes) -> None:
+        assert not checksum_holds(encode_with_checksum(ROW) + end)
+
     def test_it_holds_for_a_line_that_the_standard_library_had_to_write(self) -> None:
         assert checksum_holds(encode_with_checksum({**ROW, "text": "\ud800", "n": 2**70}))
 
