@@ -6,7 +6,7 @@ import pytest
 
 from palestra.agents.tool_loop import Trajectory
 from palestra.core.errors import Failure
-from palestra.core.model import Sampling, TokenTrace, Usage
+from palestra.core.model import TokenTrace, Usage
 from palestra.core.transcript import Transcript, assistant_message, user_message
 from palestra.core.verdict import Verdict
 from palestra.rollout.plan import Job
@@ -24,7 +24,8 @@ def progress(verdict: Verdict | None = None, trace: TokenTrace | None = None) ->
     prompt = (user_message("2 + 2?"),)
     transcript = Transcript(prompt, (assistant_message("4"),), (0.5,))
     trajectory = Trajectory(transcript, "done", "m", Usage(10, 2, 3, 1), trace, 1, 0.1, 0.2)
-    return Progress(sampling=Sampling(temperature=0.5), prompt=prompt, trajectory=trajectory, verdict=verdict)
+    params = {"input": list(prompt), "tools": [], "temperature": 0.5}
+    return Progress(params=params, trajectory=trajectory, verdict=verdict)
 
 
 def test_a_judged_line_carries_reward_components_metrics_row_and_identity() -> None:

@@ -91,7 +91,7 @@ class Conversation:
 
     async def ask(self) -> Reply:
         sampling = self.sampling
-        if sampling.seed is not None:
+        if sampling.seed is not None and self.calls:
             # Equal seeds in every turn would make the turns' random choices equal too.
             sampling = replace(sampling, seed=(sampling.seed + self.calls) % 2**31)
         began = time.monotonic()

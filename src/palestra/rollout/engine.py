@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
@@ -15,6 +14,7 @@ from palestra.core.model import Model, Sampling
 from palestra.core.session import Host, Session
 from palestra.rollout.plan import Job
 from palestra.rollout.record import Outcome, Progress, failed, judged, materialized
+from palestra.wire.rows import create_params
 
 JOBS_READ_AHEAD = 64
 CLOSE_TIMEOUT_S = 60.0
@@ -120,6 +120,8 @@ class Engine:
             await self.play(job)
 
     async def next_job(self, jobs: Iterator[Job]) -> Job | None:
+        if self.buffer and self.stop_reason is None:
+            return self.buffer.popleft()
         async with self.pulling:
             if not self.buffer and not self.exhausted and self.stop_reason is None:
                 # In a thread: a resume may skip millions of finished rows before the next job.
@@ -151,21 +153,23 @@ class Engine:
         if job.problem is not None:
             raise Failure("environment", job.problem, code="task-invalid")
         timeout_s = self.limits.rollout_timeout_s
-        async with AsyncExitStack() as episode:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    with boundary("host"):
-                        lane = self.route(job)
-                        session = await lane.host.open(job.row, seed=job.seed)
-                    episode.push_async_callback(self.close, session, progress)
-                    progress.open_s = time.monotonic() - progress.began
-                    await self.converse(job, lane, session, progress)
-            except TimeoutError as error:
-                raise Failure("limit", f"not finished after {timeout_s:g} s", code="rollout-timeout") from error
+        session: Session | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                with boundary("host"):
+                    lane = self.route(job)
+                    session = await lane.host.open(job.row, seed=job.seed)
+                progress.open_s = time.monotonic() - progress.began
+                await self.converse(job, lane, session, progress)
+        except TimeoutError as error:
+            raise Failure("limit", f"not finished after {timeout_s:g} s", code="rollout-timeout") from error
+        finally:
+            if session is not None:
+                await self.close(session, progress)
 
     async def converse(self, job: Job, lane: Lane, session: Session, progress: Progress) -> None:
-        progress.prompt, progress.tools, progress.sampling = session.prompt, session.tools, lane.sampling
         with boundary("environment"):
+            progress.params = create_params(job.row, session.prompt, session.tools, lane.sampling)
             line = materialized(job, progress)
         self.store.add_input(line, job)
         with boundary("model"):

@@ -77,9 +77,10 @@ def refuse(constant: str) -> None:
 def encode_with_checksum(row: dict[str, Any]) -> bytes:
     """A rollout as one line whose `palestra` object ends with the CRC-32 of all bytes before that field."""
     own = row["palestra"]
-    rest = {name: value for name, value in row.items() if name != "palestra"}
-    body = encode({**rest, "palestra": {name: value for name, value in own.items() if name != "crc32"}})
-    prefix = body[:-2]
+    if next(reversed(row)) != "palestra" or "crc32" in own:
+        rest = {name: value for name, value in row.items() if name != "palestra"}
+        row = {**rest, "palestra": {name: value for name, value in own.items() if name != "crc32"}}
+    prefix = encode(row)[:-2]
     return prefix + checksum(prefix)
 
 
