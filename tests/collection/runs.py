@@ -100,6 +100,7 @@ class Runs:
         runner = folder / "runner.py"
         runner.write_text(RUNNER)
         self.acknowledged_path, self.remarks_path = folder / "acknowledged", folder / "remarks"
+        self.acknowledged_path.touch()
         self.remarks_path.touch()
         words_of_command = [sys.executable, str(runner), str(self.acknowledged_path), str(self.remarks_path)]
         pipe = subprocess.PIPE

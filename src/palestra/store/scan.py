@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from palestra.wire.encoding import WHITESPACE, checksum_holds, decode
 from palestra.wire.rows import ROLLOUT_INDEX, TASK_INDEX
@@ -20,8 +20,11 @@ INDICES_REACH = 256
 IDENTITY = re.compile(
     rb',"_ng_task_index":(\d{1,10}),"_ng_rollout_index":(\d{1,10})'
     rb'(,"_ng_attempt_index":\d+,"_ng_failure_class":"[^"\\]*")?'
-    rb',"palestra":\{("version":1,)?"key":"[0-9a-f]{32}","environment":"([^"\\]*)","task_hash":"([0-9a-f]+)"'
+    rb',"palestra":\{("version":1,)?"key":"[0-9a-f]{32}","environment":"([^"\\]*)","task_hash":"([0-9a-f]+)",'
 )
+FAILURE_OBJECT = b',"failure":{'
+INPUT_END = b'"crc32":"'
+"""What follows the identity in the line of an input; rollouts and failures say more."""
 FINGERPRINT_FIELD = b',"fingerprint":"'
 FINGERPRINT = re.compile(rb',"fingerprint":"([^"\\]*)","started_at":')
 
@@ -69,24 +72,14 @@ def located_lines(path: Path) -> Iterator[Line]:
     with path.open("rb", buffering=READ_BYTES) as file:
         while content := file.readline(LONGEST_LINE_BYTES):
             number += 1
-            length = len(content)
-            is_ended = content.endswith(b"\n")
-            if length == LONGEST_LINE_BYTES and not is_ended:
-                length += rest_of_line(file)
-                yield Line(b"", number, offset, length, is_ended=True)
-            elif content[0] not in WHITESPACE or content.strip(WHITESPACE):
-                yield Line(content, number, offset, length, is_ended)
+            length, end = len(content), content
+            if length == LONGEST_LINE_BYTES:
+                content = b""
+                while not end.endswith(b"\n") and (piece := file.readline(READ_BYTES)):
+                    length, end = length + len(piece), piece
+            if not content or content[0] not in WHITESPACE or content.strip(WHITESPACE):
+                yield Line(content, number, offset, length, end.endswith(b"\n"))
             offset += length
-
-
-def rest_of_line(file: BinaryIO) -> int:
-    """Read on to the end of a line without keeping it; its bytes."""
-    length = 0
-    while piece := file.readline(READ_BYTES):
-        length += len(piece)
-        if piece.endswith(b"\n"):
-            break
-    return length
 
 
 def record_of(line: Line) -> Record:
@@ -113,24 +106,21 @@ def quick_record(content: bytes) -> Record | None:
     found = IDENTITY.match(content, start) if start >= 0 else None
     if found is None:
         return None
-    task, repeat, failure, version, environment, task_hash = found.groups()
-    fingerprint = b""
-    if version is not None:
-        field = content.find(FINGERPRINT_FIELD, found.end())
-        named = FINGERPRINT.match(content, field) if field >= 0 else None
-        if named is None or content.find(FINGERPRINT_FIELD, named.end()) >= 0:
-            return None
-        fingerprint = named[1]
-    return Record(
-        has_checksum=True,
-        is_own=True,
-        is_rollout=version is not None and failure is None,
-        task_index=int(task),
-        rollout_index=int(repeat),
-        environment=environment.decode(),
-        task_hash=task_hash.decode(),
-        fingerprint=fingerprint.decode(),
-    )
+    task, repeat, failed, version, environment, task_hash = found.groups()
+    fingerprint = fingerprint_of(content, found.end() - 1) if version else b""
+    is_rollout = version is not None and failed is None
+    if fingerprint is None or (is_rollout and content.find(FAILURE_OBJECT, found.end()) >= 0):
+        return None
+    if version is None and not content.startswith(INPUT_END, found.end()):
+        return None
+    names = environment.decode(), task_hash.decode(), fingerprint.decode()
+    return Record(True, True, is_rollout, int(task), int(repeat), *names)
+
+
+def fingerprint_of(content: bytes, start: int) -> bytes | None:
+    place = content.find(FINGERPRINT_FIELD, start)
+    found = FINGERPRINT.match(content, place) if place >= 0 else None
+    return found[1] if found and content.find(FINGERPRINT_FIELD, found.end()) < 0 else None
 
 
 def full_record(line: Line, *, has_checksum: bool) -> Record:
