@@ -63,7 +63,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def require_free(profile: Path, files: Sequence[Path]) -> None:
-    """The profile may replace an older one, but nothing that it is made of."""
+    """The profile may replace an older one, but nothing that it is made of. Told before the files are read."""
+    if profile.is_dir() or not profile.parent.is_dir():
+        problem = "is a folder" if profile.is_dir() else f"cannot be written: there is no folder {profile.parent}"
+        raise PalestraError("usage", f"--profile {profile} {problem}", fix="Name a file in a folder that exists.")
     runs = [RunPaths(path) for path in files]
     sources = [path for run in runs for path in (run.rollouts, run.inputs, run.failures)]
     if any(os.path.realpath(profile) == os.path.realpath(source) for source in sources):

@@ -72,7 +72,7 @@ def plan_of(agent: AgentColumns, planned: RolloutKeys) -> Plan:
         line = NO_LINE
         if task_planned == task:
             expected = len({*agent.repeats[part], *planned.repeats[there]})
-            line = min(planned.lines[there])
+            line = next((line for line in planned.lines[there] if line != NO_LINE), NO_LINE)
             if expected > part.stop - part.start:
                 plan.expected[task] = expected
         plan.inputs.append(line)
