@@ -278,7 +278,7 @@ def test_an_answer_nested_too_deeply_loses_its_line_only(tmp_path: Path) -> None
 
 
 def test_a_field_of_the_rollouts_comes_before_an_error_of_the_same_name(tmp_path: Path) -> None:
-    lines = [rollout(task, 0, float(task), **{"reward/std_err": 9.0}) for task in range(3)]
+    lines = [{**rollout(task, 0, float(task)), "reward/std_err": 9.0} for task in range(3)]
     (entry,), _ = metrics_of(tmp_path, lines)
     assert entry["agent_metrics"]["mean/reward/std_err"] == 9.0
 
