@@ -93,6 +93,7 @@ def test_rollouts_inputs_metrics_and_description_are_written(place: Workspace) -
         "rollouts_aggregate_metrics.json",
         "rollouts_failures.jsonl",
         "rollouts_materialized_inputs.jsonl",
+        "rollouts_reward_profiling.jsonl",
         "rollouts_run.json",
     ]
 
