@@ -65,7 +65,8 @@ def turns_of(rollout: Mapping[str, Any]) -> list[Turn]:
 
 def _call(entry: Any) -> ModelCall:
     fields = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
-    items, stop_reason, start = fields.get("items"), fields.get("stop_reason"), fields.get("generation_start")
+    items, start = fields.get("items"), fields.get("generation_start")
+    stop_reason: Any = fields.get("stop_reason")
     numbers: list[Any] = [*(items if isinstance(items, list) else ()), *(fields.get(name) for name in COUNTS)]
     known = len(numbers) == 4 and all(map(_is_count, numbers)) and (start is None or _is_count(start))
     if not known or stop_reason not in get_args(StopReason):
