@@ -137,7 +137,7 @@ def require_three(place: Workspace) -> None:
     assert params["c1"]["max_output_tokens"] == 9
     assert "max_output_tokens" not in params["e"]
     assert found["w"]["palestra"]["step_rewards"] == [0.25] * 3
-    assert found["c1"]["palestra"]["model_calls"] == 3
+    assert len(found["c1"]["palestra"]["calls"]) == 3
     outputs = [item for item in found["c1"]["response"]["output"] if item["type"] == "function_call_output"]
     assert [item["output"] for item in outputs] == ["3", "5"]
     assert {line["palestra"]["environment"] for line in found.values()} == {"echo", "count", "walk"}
