@@ -10,6 +10,7 @@ from generation.configuration import MODELS, model_table
 from generation.environments import environments_page, manifest_table
 from generation.errors import errors_page
 from generation.examples import example_pages
+from generation.metrics import metrics_table
 from generation.paid import paid_page
 from generation.python_api import python_page
 from generation.rollout_format import SHOWN, format_table
@@ -26,7 +27,8 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/environments.md", environments_page()
     yield "reference/python-api.md", python_page()
     yield from example_pages()
-    for page in ("reference/configuration-options.md", "reference/rollout-format.md"):
+    for name in ("configuration-options", "metrics", "rollout-format"):
+        page = f"reference/{name}.md"
         yield page, with_parts((HERE / page).read_text(encoding="utf-8"))
 
 
@@ -43,6 +45,8 @@ def with_parts(text: str) -> str:
 def parts_by_name() -> dict[str, list[str]]:
     return {
         "manifest": manifest_table(),
+        "agent_metrics": metrics_table("agent"),
+        "task_metrics": metrics_table("task"),
         **{name: model_table(model) for name, model in MODELS.items()},
         **{model.__name__: format_table(model) for model in SHOWN},
     }

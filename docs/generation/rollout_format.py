@@ -6,11 +6,10 @@ from generation.tables import anchored, default_of, default_text, slug, table, t
 from palestra.wire import items, records, schema
 
 SHOWN = (
-    schema.Rollout, schema.FailureLine, schema.InputRow, schema.MaterializedInput,
-    schema.CreateParams,
+    schema.Rollout, schema.FailureLine, schema.InputRow, schema.MaterializedInput, schema.CreateParams, schema.AgentRef,
     records.RolloutRecord, records.FailureRecord, records.FailureReport, records.MaterializedRecord, records.Timing,
-    records.Usage, records.Tokens, schema.AgentRef, items.Response, items.Message, items.ContentPart, items.FunctionCall,
-    items.FunctionCallOutput, items.Reasoning, items.OtherItem, items.AnyTool,
+    records.Usage, records.ModelCallRecord, records.Tokens, items.Response, items.Message, items.ContentPart,
+    items.FunctionCall, items.FunctionCallOutput, items.Reasoning, items.OtherItem, items.AnyTool,
 )  # fmt: skip
 
 

@@ -92,6 +92,8 @@ def composed_text(annotation: Any) -> str | None:
         return " or ".join(f"`{value}`" for value in arguments)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(type_text(argument) for argument in arguments if argument is not type(None))
+    if origin is tuple and ... not in arguments:
+        return f"list of {len(arguments)}: {', '.join(map(type_text, arguments))}"
     if origin in (list, tuple):
         return f"list of {type_text(arguments[0])}"
     return f"{type_text(arguments[1])} by name" if origin is dict else None

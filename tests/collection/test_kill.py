@@ -12,81 +12,35 @@ from random import Random
 
 import pytest
 
-from tests.collection.workspace import ECHO, Workspace, comparable, keys_of, lines_of, words
-
-DRIVER = '''"""Collects, and writes each acknowledged key to a pipe at once."""
-
-import asyncio
-import os
-import sys
-
-from palestra.collection.collect import collect
-from palestra.collection.config import CollectConfig
-
-
-def observe(outcome):
-    if outcome.failure is None:
-        os.write(1, outcome.job.key.encode() + b"\\n")
-
-
-asyncio.run(collect(CollectConfig.model_validate_json(sys.argv[1]), observe=observe))
-'''
+from palestra.store.repair import is_ended
+from tests.collection.runs import Runs
+from tests.collection.workspace import ECHO, Workspace, keys_of, lines_of, words
 
 SLOW = ECHO.replace("from palestra", "import asyncio\n\nfrom palestra", 1).replace(
     "    def verify(self, transcript: Transcript) -> float:\n",
     "    async def verify(self, transcript: Transcript) -> float:\n        await asyncio.sleep({seconds})\n",
 )
 
-TASKS, REPEATS, KILLS = 500, 4, 10
+TASKS, REPEATS, KILLS = 2000, 4, 100
 
 
 @pytest.mark.slow
-def test_a_run_killed_ten_times_loses_nothing_repeats_nothing_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
-    place.rows([*words(TASKS - 1), {"text": "é\ud800" + "long " * 40_000, "number": -1}])
-    driver = tmp_path / "driver.py"
-    driver.write_text(DRIVER)
-    reference = tmp_path / "undisturbed" / "r.jsonl"
-    place.collect(repeats=REPEATS, output=reference)
-    config = place.config(repeats=REPEATS, resume=True)
-    command = [sys.executable, str(driver), config.model_dump_json()]
+def test_a_run_killed_a_hundred_times_loses_nothing_repeats_nothing_and_ends_as_an_undisturbed_one(
+    tmp_path: Path,
+) -> None:
     random = Random(0)
-    acknowledged: list[str] = []
     killed = torn = 0
-    for _ in range(KILLS):
-        # The narrow pipe holds 124 keys: a run that nobody reads from waits, and cannot end before it is killed.
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pipesize=4096) as process:
-            # After so many rollouts, and a moment that falls anywhere between two of them.
-            acknowledged += read_keys(process, random.randint(1, 60))
-            time.sleep(random.random() * 0.02)
-            process.kill()
-            acknowledged += read_keys(process)
-        killed += process.returncode == -signal.SIGKILL
-        content = place.paths.rollouts.read_bytes()
-        torn += not content.endswith(b"\n")
-    assert killed == KILLS
-    last = subprocess.run(command, capture_output=True, timeout=60, check=True)
-    acknowledged += last.stdout.decode().split()
-    stored = keys_of(place.paths.rollouts)
-    assert len(acknowledged) == len(set(acknowledged))
-    lost, twice = set(acknowledged) - set(stored), len(stored) - len(set(stored))
-    print(f"{killed} kills, {torn} torn tails, {len(acknowledged)} acknowledged, {len(lost)} lost, {twice} twice")
-    assert (lost, twice, len(stored)) == (set(), 0, TASKS * REPEATS)
-    assert comparable(place.paths.rollouts) == comparable(reference)
-    inputs = reference.with_name("r_materialized_inputs.jsonl")
-    assert comparable(place.paths.inputs) == comparable(inputs)
-    assert lines_of(place.paths.failures) == []
-
-
-def read_keys(process: "subprocess.Popen[bytes]", count: int | None = None) -> list[str]:
-    assert process.stdout is not None
-    keys: list[str] = []
-    for line in process.stdout:
-        if line.endswith(b"\n"):
-            keys.append(line.decode().strip())
-        if len(keys) == count:
-            break
-    return keys
+    with Runs(tmp_path, tasks=TASKS, repeats=REPEATS) as runs:
+        for _ in range(KILLS):
+            runs.start(concurrency=4)
+            # Anywhere: while the files are read back, before the first rollout, between any two.
+            time.sleep(random.random() * 0.25)
+            killed += runs.kill() == -signal.SIGKILL
+            torn += any(not is_ended(path) for path in runs.place.paths.rollouts.parent.glob("*.jsonl"))
+        assert killed == KILLS
+        assert len(runs.acknowledged()) > KILLS
+        runs.finish()
+        print(f"{killed} kills, {torn} torn tails, {runs.check()}")
 
 
 @pytest.fixture

@@ -86,3 +86,15 @@ def test_elsewhere_plain_lines_are_printed_now_and_then() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3661, "1:01:01")])
 def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_remark_stands_on_a_line_of_its_own() -> None:
+    terminal = Terminal()
+    line = ProgressLine(terminal, 10)
+    line.show()
+    width = len(terminal.getvalue()) - 1
+    line.clear()
+    assert terminal.getvalue().endswith("\r" + " " * width + "\r")
+    plain = io.StringIO()
+    ProgressLine(plain, 10).clear()
+    assert plain.getvalue() == ""

@@ -62,7 +62,9 @@ def test_files_cut_at_any_byte_resume_to_the_undisturbed_set(shares: list[float]
             content = path.read_bytes()
             cut = int(share * len(content))
             path.write_bytes(content[:cut])
-            part = content[content.rfind(b"\n", 0, cut) + 1 : cut]
+            # A line that only lacks its line end is whole.
+            ended = cut + (content[cut : cut + 1] == b"\n")
+            part = content[content.rfind(b"\n", 0, ended) + 1 : cut]
             torn += part + b"\n" if part else b""
         report = place.collect(resume=True, **settled)
         assert comparable(place.paths.rollouts) == expected

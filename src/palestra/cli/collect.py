@@ -12,6 +12,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from palestra.cli.metrics_table import HEADER, metric_rows
 from palestra.cli.options import Group, add_environment_options, add_json_option, read_options, read_sampling, validated
 from palestra.cli.output import print_json, print_table
 from palestra.collection.collect import Report, collect
@@ -78,6 +79,8 @@ def add_run_arguments(group: Group) -> None:
         "--rollout-timeout-s", type=float, default=1800.0, metavar="S", help="a rollout fails after this"
     )
     group.add_argument("--run-timeout-s", type=float, metavar="S", help="the run stops cleanly after this")
+    waits = "wait so long for a disk that is full or fails, then end the run"
+    group.add_argument("--disk-patience-s", type=float, default=3600.0, metavar="S", help=waits)
     group.add_argument("--attempts", type=int, default=3, metavar="N", help="tries of one rollout, over all resumes")
     group.add_argument(
         "--max-failure-rate", type=float, default=0.1, metavar="R", help="exit 1 if a larger share fails"
@@ -100,8 +103,8 @@ def read_config(arguments: argparse.Namespace) -> CollectConfig:
     names = [find(spec).name for spec in environments]
     copied = (
         "output", "input", "split", "generate", "limit", "repeats", "seed", "agent", "max_steps", "max_rollout_tokens",
-        "time_limit_s", "rollout_timeout_s", "run_timeout_s", "host_url", "attempts", "max_failure_rate", "resume",
-        "fork",
+        "time_limit_s", "rollout_timeout_s", "run_timeout_s", "host_url", "disk_patience_s", "attempts",
+        "max_failure_rate", "resume", "fork",
     )  # fmt: skip
     auto = arguments.concurrency == "auto"
     return validated(
@@ -129,7 +132,7 @@ def print_report(report: Report) -> None:
     print(f"{report.stored} stored in {report.paths.rollouts}")
     for entry in report.metrics:
         print(f"\n{entry['agent_ref']['name']}")
-        print_table(("metric", "value"), metric_rows(entry["agent_metrics"]))
+        print_table(HEADER, metric_rows(entry["agent_metrics"]))
     for code, count in sorted(report.failures.items()):
         print(f"\n{count} failed with {code}; see {report.paths.failures}")
     if report.given_up:
@@ -138,11 +141,3 @@ def print_report(report: Report) -> None:
         print(f"\nthe run did not finish: {report.stop_reason}; continue it with --resume")
     elif report.exit_code:
         print(f"\n{report.failure_rate:.0%} failed, more than --max-failure-rate {report.max_failure_rate:.0%} allows")
-
-
-def metric_rows(metrics: dict[str, object]) -> list[tuple[str, str]]:
-    return [
-        (name, f"{value:.4g}")
-        for name, value in metrics.items()
-        if isinstance(value, float | int) and "/std_" not in name and name.startswith(("mean/", "pass@", "std/reward"))
-    ]

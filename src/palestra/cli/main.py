@@ -21,6 +21,7 @@ VERBS = MappingProxyType(
         "play": "answer a task yourself and see what the verifier says",
         "collect": "collect verified rollouts from a model",
         "verify": "judge stored rollouts again, without any model",
+        "fsck": "find damage in a run's files and set it aside",
         "stats": "metrics of rollout files",
         "doctor": "what this machine has and lacks, and with --fix what can be mended",
     }

@@ -124,8 +124,13 @@ async def play(
 ) -> Ended:
     """Read back what is stored, play what is owed, and close everything that was opened for it."""
     ledger = RolloutLedger(config.repeats, config.attempts)
+
+    def remark(text: str) -> None:
+        progress.clear()
+        show(text)
+
     async with AsyncExitStack() as stack:
-        store = JsonlStore(paths, ledger)
+        store = JsonlStore(paths, ledger, patience_s=config.disk_patience_s, tell=remark)
         stack.push_async_callback(store.close)
         resumed = await asyncio.to_thread(resume, paths, ledger)
         for problem in resumed.problems:

@@ -97,6 +97,8 @@ class CollectConfig(BaseModel):
     """A rollout that takes longer fails with `rollout-timeout`."""
     run_timeout_s: float | None = Field(default=None, gt=0, examples=[3600.0])
     """The run stops cleanly after this; `resume` continues it."""
+    disk_patience_s: float = Field(default=3600.0, ge=0, examples=[600.0])
+    """How long a run waits for a disk that takes nothing more, before it ends."""
     attempts: int = Field(default=3, ge=1, le=63, examples=[5])
     """How often a rollout is tried, counted over resumes."""
     max_failure_rate: float = Field(default=0.1, ge=0, le=1, examples=[0.02])

@@ -14,7 +14,7 @@ from palestra import __version__
 from palestra.collection.config import CollectConfig
 from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError, describe
-from palestra.store.jsonl import synchronize_folder
+from palestra.store.files import synchronize_folder
 from palestra.store.paths import RunPaths, writing
 from palestra.store.resume import Resumed
 
@@ -27,6 +27,7 @@ def describe_environment(source: Source, options: BaseModel, config: CollectConf
             "version": source.manifest.version,
             "code": code_digest(source.folder),
             "options": options.model_dump(mode="json"),
+            "answer_key": source.manifest.answer_key,
         },
         "host": "local" if config.host_url is None else "http",
         "model": config.model.spec,

@@ -65,6 +65,12 @@ class ProgressLine:
             self.printed_at = now
             print(self.text(), file=self.stream, flush=True)
 
+    def clear(self) -> None:
+        """Make room for a remark where the line stands; the next one follows below."""
+        if self.stream.isatty():
+            self.stream.write("\r" + " " * self.width + "\r")
+            self.stream.flush()
+
     def end(self) -> None:
         """Print the final state on a line of its own."""
         if self.stream.isatty():

@@ -93,4 +93,4 @@ class Environment(Generic[TaskType]):
 
 async def settled(value: Any) -> Any:
     """The value, awaited if it has to be: lets authors choose `def` or `async def`."""
-    return await value if inspect.isawaitable(value) else value
+    return await value if value is not None and inspect.isawaitable(value) else value

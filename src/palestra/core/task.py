@@ -12,6 +12,8 @@ BOOKKEEPING = frozenset(
 )
 """Fields that say where a row goes or where it came from; they are not part of what the task is."""
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
 
 class Task(BaseModel):
     """Base of an environment's task: declare the fields that `prompt` and `verify` need.
@@ -37,5 +39,4 @@ def content_hash(row: Mapping[str, Any]) -> str:
     Key order and bookkeeping do not count, so the same row has the same hash in any file.
     """
     content = {name: value for name, value in row.items() if name not in BOOKKEEPING}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(CANONICAL.encode(content).encode()).hexdigest()[:32]

@@ -33,6 +33,8 @@ class Verdict:
                 raise ValueError(f"{name} is {value}; a reward must be a finite number")
         # Also numpy's numbers and bool: what is written is a JSON number.
         object.__setattr__(self, "reward", float(self.reward))
+        if not self.components and not self.metrics:
+            return
         object.__setattr__(self, "components", {name: float(value) for name, value in self.components.items()})
         if self.components and not math.isclose(sum(self.components.values()), self.reward, abs_tol=1e-6):
             raise ValueError(f"components sum to {sum(self.components.values())}, but the reward is {self.reward}")

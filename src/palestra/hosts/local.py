@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -33,11 +34,14 @@ class LocalContext:
 
     def __init__(self, *, seed: int, folder: Path, shared: Any, pool: GradingPool, roles: Mapping[str, Model]) -> None:
         self.seed = seed
-        self.random = Random(seed)
         self.folder = folder
         self.shared = shared
         self.pool = pool
         self.roles = roles
+
+    @cached_property
+    def random(self) -> Random:
+        return Random(self.seed)
 
     async def grade(self, function: Callable[..., Result], *arguments: Any, deadline_s: float = 10.0) -> Result:
         return await self.pool.call(function, *arguments, deadline_s=deadline_s)
@@ -146,5 +150,7 @@ class LocalSession:
 
 async def close(environment: Environment[Any]) -> None:
     with boundary("environment"):
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await settled(environment.close())
+        closing = environment.close()
+        if closing is not None:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await settled(closing)

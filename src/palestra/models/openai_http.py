@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
 import aiohttp
+from yarl import URL
 
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.wire.encoding import encode
@@ -44,6 +45,7 @@ class Endpoint:
         self._call_timeout_s = call_timeout_s
         self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
+        self._urls: dict[tuple[str, bool], URL] = {}
 
     @property
     def host(self) -> str:
@@ -57,19 +59,27 @@ class Endpoint:
 
     async def post(self, route: str, body: Any, *, below_root: bool = False) -> Answer:
         """POST to the base URL plus `route`, or to the base URL less its `/v1`. Statuses are the caller's to judge."""
-        path = self._parts.path.rstrip("/")
-        path = path.removesuffix("/v1") if below_root else path
         try:
             data = encode(body)
         except (TypeError, ValueError) as error:
             message = f"the request cannot be written as JSON: {describe(error)}"
             raise Failure("model", message, code="model-rejected-request") from error
         try:
-            return await self._exchange(self._parts._replace(path=path + route, fragment="").geturl(), data)
+            return await self._exchange(self._url(route, below_root), data)
         except (aiohttp.ClientError, OSError) as error:
             failure = self._broken(error)
         # Outside of the handler, as aiohttp's errors hold the request's headers and would travel along as context.
         raise failure
+
+    def _url(self, route: str, below_root: bool) -> URL:
+        """The address of a route, made once: taking an address apart costs as much as a small request."""
+        url = self._urls.get((route, below_root))
+        if url is None:
+            path = self._parts.path.rstrip("/")
+            path = path.removesuffix("/v1") if below_root else path
+            url = URL(self._parts._replace(path=path + route, fragment="").geturl())
+            self._urls[(route, below_root)] = url
+        return url
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -85,8 +95,11 @@ class Endpoint:
     def text(self, body: bytes) -> str:
         return self.clean(body.decode(errors="replace"))
 
-    async def _exchange(self, url: str, data: bytes) -> Answer:
-        async with self._opened().post(url, data=data, headers=self._headers, allow_redirects=False) as response:
+    async def _exchange(self, url: URL, data: bytes) -> Answer:
+        async with self._opened().post(url, data=data, allow_redirects=False) as response:
+            length = response.content_length
+            if length is not None and length <= MAX_BODY_BYTES and "Content-Encoding" not in response.headers:
+                return Answer(response.status, response.headers, await response.read())
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
@@ -98,6 +111,7 @@ class Endpoint:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
+                headers=self._headers,
                 connector=aiohttp.TCPConnector(limit=self._max_connections, socket_factory=_watched_socket),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(

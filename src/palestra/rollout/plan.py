@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from palestra.core.errors import describe
@@ -19,7 +20,7 @@ class Row:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """One rollout to make."""
 
@@ -34,7 +35,7 @@ class Job:
     """In [0, 2**31); derives from run seed and key."""
     problem: str | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The identity of the rollout: 32 hex digits."""
         return rollout_key(self.environment, self.task_hash, self.rollout_index)

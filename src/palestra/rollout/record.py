@@ -3,15 +3,16 @@
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from palestra.agents.tool_loop import Trajectory
 from palestra.core.errors import Failure
-from palestra.core.model import Item, Sampling, TokenTrace, ToolSchema
+from palestra.core.model import Usage
 from palestra.core.task import BOOKKEEPING
 from palestra.core.verdict import Verdict
 from palestra.rollout.plan import Job
+from palestra.wire.calls import call_object
 from palestra.wire.response import response_object
 from palestra.wire.rows import (
     AGENT_REF,
@@ -21,8 +22,8 @@ from palestra.wire.rows import (
     ROLLOUT_INDEX,
     TASK_INDEX,
     agent_reference,
-    create_params,
 )
+from palestra.wire.tokens import tokens_object
 
 FORMAT_VERSION = 1
 """Version of the `palestra` object of a rollout line."""
@@ -34,9 +35,8 @@ class Progress:
 
     started_at: float = field(default_factory=time.time)
     began: float = field(default_factory=time.monotonic)
-    sampling: Sampling = field(default_factory=Sampling)
-    prompt: tuple[Item, ...] = ()
-    tools: tuple[ToolSchema, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The `responses_create_params` that were dispatched."""
     open_s: float = 0.0
     verify_s: float = 0.0
     trajectory: Trajectory | None = None
@@ -45,14 +45,14 @@ class Progress:
 
     def timing(self) -> dict[str, float]:
         """Seconds a boundary took, to the microsecond."""
-        seconds = {
-            "open_s": self.open_s,
-            "model_s": self.trajectory.model_s if self.trajectory else 0.0,
-            "step_s": self.trajectory.step_s if self.trajectory else 0.0,
-            "verify_s": self.verify_s,
-            "total_s": time.monotonic() - self.began,
+        trajectory = self.trajectory
+        return {
+            "open_s": round(self.open_s, 6),
+            "model_s": round(trajectory.model_s, 6) if trajectory else 0.0,
+            "step_s": round(trajectory.step_s, 6) if trajectory else 0.0,
+            "verify_s": round(self.verify_s, 6),
+            "total_s": round(time.monotonic() - self.began, 6),
         }
-        return {name: round(value, 6) for name, value in seconds.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
     trajectory, verdict = progress.trajectory, progress.verdict
     assert trajectory is not None
     assert verdict is not None
-    params = create_params(job.row, progress.prompt, progress.tools, progress.sampling)
+    params = progress.params
     response = response_object(
         key=job.key,
         model=trajectory.model,
@@ -89,11 +89,11 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
         "reason": verdict.reason,
         "components": sorted(verdict.components),
         "step_rewards": list(trajectory.transcript.step_rewards),
-        "model_calls": trajectory.model_calls,
-        "usage": asdict(trajectory.usage),
+        "calls": [call_object(call) for call in trajectory.calls],
+        "usage": {name: getattr(trajectory.usage, name) for name in Usage.__slots__},
         "timing": timing,
         "warnings": progress.warnings,
-        "tokens": tokens_object(trajectory.trace),
+        "tokens": tokens_object(trajectory.trace) if trajectory.trace is not None else None,
     }
     line = {
         PARAMS: params,
@@ -140,9 +140,8 @@ def author_traceback(failure: Failure) -> dict[str, str]:
 
 def materialized(job: Job, progress: Progress) -> dict[str, Any]:
     """The row exactly as it was dispatched."""
-    params = create_params(job.row, progress.prompt, progress.tools, progress.sampling)
     own = {"key": job.key, "environment": job.environment, "task_hash": job.task_hash}
-    return {**job.row, PARAMS: params, **references(job), "palestra": own}
+    return {**job.row, PARAMS: progress.params, **references(job), "palestra": own}
 
 
 def references(job: Job) -> dict[str, Any]:
@@ -165,12 +164,6 @@ def identity(job: Job, progress: Progress, fingerprint: str) -> dict[str, Any]:
         "fingerprint": fingerprint,
         "started_at": round(progress.started_at, 3),
     }
-
-
-def tokens_object(trace: TokenTrace | None) -> dict[str, Any] | None:
-    if trace is None:
-        return None
-    return {"ids": list(trace.ids), "logprobs": [round(value, 6) for value in trace.logprobs], "mask": list(trace.mask)}
 
 
 def row_of(rollout: Mapping[str, Any]) -> dict[str, Any]:

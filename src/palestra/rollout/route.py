@@ -1,7 +1,8 @@
 """Deciding what plays a row: which environment, model, agent and sampling."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from palestra.agents.tool_loop import ToolLoop
 from palestra.core.errors import Failure, suggestion
@@ -16,7 +17,7 @@ UNROUTED = "?"
 """The environment of rows that name one this run does not have."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EnvironmentPlan:
     """An environment of a run and what is the same for all its rows."""
 
@@ -25,6 +26,16 @@ class EnvironmentPlan:
     model: Model | PerRollout
     sampling: Sampling
     fingerprint: str
+
+    @cached_property
+    def model_of(self) -> Callable[[Job], Model]:
+        """The model that plays a job; found out once, as looking at a protocol costs more than a request."""
+        model = self.model
+        if not isinstance(model, PerRollout):
+            return lambda job: model
+        return lambda job: model.for_rollout(
+            job.row, task_hash=job.task_hash, task_index=job.task_index, rollout_index=job.rollout_index
+        )
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,8 @@ class ByEnvironment:
         plan = self.plans.get(job.environment)
         if plan is None:
             raise self.unrouted(job)
-        model = plan.model
-        if isinstance(model, PerRollout):
-            model = model.for_rollout(
-                job.row, task_hash=job.task_hash, task_index=job.task_index, rollout_index=job.rollout_index
-            )
-        sampling = replace(sampling_of(job.row, plan.sampling), seed=job.seed)
-        return Lane(plan.host, plan.agent, model, sampling, plan.fingerprint)
+        sampling = sampling_of(job.row, plan.sampling, seed=job.seed)
+        return Lane(plan.host, plan.agent, plan.model_of(job), sampling, plan.fingerprint)
 
     def unrouted(self, job: Job) -> Failure:
         known = ", ".join(sorted(self.plans))

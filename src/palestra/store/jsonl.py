@@ -1,70 +1,28 @@
-"""Append-only JSONL files that survive the loss of the process: a line is acknowledged after it is on disk."""
+"""The three files of a run: a line is acknowledged after it is on disk, whatever happens to the process."""
 
 import asyncio
-import fcntl
-import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from palestra.core.errors import PalestraError, boundary
+from palestra.core.errors import boundary
 from palestra.rollout.plan import Job
+from palestra.store.files import AppendFile, lock, synchronize, synchronize_folder
 from palestra.store.ledger import INPUT_WRITTEN, RolloutLedger
 from palestra.store.paths import RunPaths, unwritable, writing
-from palestra.wire.encoding import encode, encode_with_checksum
+from palestra.store.patience import DiskPatience
+from palestra.wire.encoding import encode_with_checksum
 
 
-def synchronize(descriptor: int) -> None:
-    """Force written data to the disk."""
-    if sys.platform == "linux":
-        os.fdatasync(descriptor)
-    else:
-        os.fsync(descriptor)
-
-
-def synchronize_folder(folder: Path) -> None:
-    """Force a folder's entries to the disk: a new file may otherwise be gone after a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-class AppendFile:
-    """One file that only grows by whole lines."""
-
-    def __init__(self, path: Path, synchronize: Callable[[int], None]) -> None:
-        self.path = path
-        self.synchronize = synchronize
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-
-    def lock(self) -> None:
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PalestraError("output-locked", f"{self.path} is being written by another process") from error
-
-    def append(self, data: bytes) -> None:
-        """Write whole lines and force them to the disk. After an OSError the file is as it was before."""
-        # Asked anew each time: healing a torn tail shortens the file after it was opened.
-        size = os.fstat(self.descriptor).st_size
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self.descriptor, view) :]
-            self.synchronize(self.descriptor)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(self.descriptor, size)
-            raise
-
-    def close(self) -> None:
-        os.close(self.descriptor)
+GATHER_S = 0.05
+"""How long the first line of a batch waits for others: a synchronisation costs as much as dozens of rollouts."""
+FULL_BATCH_BYTES = 1 << 20
+BACKLOG_BYTES = 8 << 20
+"""Nothing new is started while so much waits for the disk."""
 
 
 @dataclass
@@ -75,19 +33,27 @@ class Batch:
     failures: list[bytes] = field(default_factory=list[bytes])
     rollouts: list[bytes] = field(default_factory=list[bytes])
     waiting: "list[asyncio.Future[None]]" = field(default_factory=list["asyncio.Future[None]"])
+    size_bytes: int = 0
 
 
 class JsonlStore:
-    """The three files of a run. Lines that arrive while the disk is busy share the next synchronisation."""
+    """The three files of a run. Lines that arrive within a moment, or while the disk is busy, are written together."""
 
     def __init__(
-        self, paths: RunPaths, ledger: RolloutLedger, synchronize: Callable[[int], None] = synchronize
+        self,
+        paths: RunPaths,
+        ledger: RolloutLedger,
+        synchronize: Callable[[int], None] = synchronize,
+        *,
+        patience_s: float = 0.0,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
+        """A disk that refuses to take more is waited for, `patience_s` at most; `tell` gets a message for people."""
         self.ledger = ledger
         with ExitStack() as files, writing(paths.rollouts):
             paths.rollouts.parent.mkdir(parents=True, exist_ok=True)
             self.rollouts = files.enter_context(closing(AppendFile(paths.rollouts, synchronize)))
-            self.rollouts.lock()
+            lock(self.rollouts.descriptor, paths.rollouts)
             self.failures = files.enter_context(closing(AppendFile(paths.failures, synchronize)))
             self.inputs = files.enter_context(closing(AppendFile(paths.inputs, synchronize)))
             synchronize_folder(paths.rollouts.parent)
@@ -96,25 +62,38 @@ class JsonlStore:
         self.disk = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.batch = Batch()
         self.committing: asyncio.Task[None] | None = None
+        self.urgent = asyncio.Event()
+        """Set when the batch is not to wait for more lines."""
+        self.relieved = asyncio.Event()
+        """Cleared while too much waits for the disk."""
+        self.relieved.set()
         self.stored = 0
         """Rollouts written by this store, also those whose episode was abandoned while it waited for the disk."""
+        self.patience = DiskPatience(patience_s, tell)
         self.broken: Exception | None = None
-        """What made the files unusable. After a failed synchronisation nobody knows what the disk holds, so nothing
-        is written, and nothing acknowledged, until a resume has read the files anew."""
+        """What made the files unusable: nothing is written, and nothing acknowledged, until a resume has read them
+        anew."""
 
-    async def add_rollout(self, line: dict[str, Any]) -> None:
+    async def ready(self) -> None:
+        """Wait as long as the disk takes nothing more. Raises what made the files unusable."""
+        await self.patience.accepting.wait()
+        await self.relieved.wait()
+        if self.broken is not None:
+            raise self.broken
+
+    def add_rollout(self, line: dict[str, Any]) -> "asyncio.Future[None]":
         """Raises Failure if the line is no JSON: an environment may put anything into its items and metrics."""
         with boundary("environment"):
             data = encode_with_checksum(line)
-        await self.durable(self.batch.rollouts, data)
+        return self.durable(self.batch.rollouts, data)
 
-    async def add_failure(self, line: dict[str, Any]) -> None:
+    def add_failure(self, line: dict[str, Any]) -> "asyncio.Future[None]":
         try:
             data = encode_with_checksum(line)
         except (TypeError, ValueError, RecursionError):
             # What broke the rollout may be a row that cannot be written either.
             data = encode_with_checksum(without_row(line))
-        await self.durable(self.batch.failures, data)
+        return self.durable(self.batch.failures, data)
 
     def add_input(self, line: dict[str, Any], job: Job) -> None:
         """Written with the next batch, once for each rollout however often it is tried.
@@ -123,19 +102,37 @@ class JsonlStore:
         """
         if not self.ledger.state(job.task_index, job.rollout_index) & INPUT_WRITTEN:
             with boundary("environment"):
-                self.batch.inputs.append(encode(line) + b"\n")
+                self.batch.inputs.append(encode_with_checksum(line) + b"\n")
 
-    async def durable(self, lines: list[bytes], line: bytes) -> None:
+    def durable(self, lines: list[bytes], line: bytes) -> "asyncio.Future[None]":
         lines.append(line + b"\n")
+        batch = self.batch
         done = asyncio.get_running_loop().create_future()
-        self.batch.waiting.append(done)
+        batch.waiting.append(done)
+        batch.size_bytes += len(line)
+        if batch.size_bytes >= FULL_BATCH_BYTES:
+            self.urgent.set()
+            if batch.size_bytes >= BACKLOG_BYTES:
+                self.relieved.clear()
         if self.committing is None:
             self.committing = asyncio.create_task(self.commit())
-        await done
+        return done
+
+    async def settled(self) -> None:
+        """Wait until every line that was added is on the disk. Raises what made the files unusable."""
+        while self.committing is not None:
+            self.urgent.set()
+            await asyncio.wait([self.committing])
+        if self.broken is not None:
+            raise self.broken
 
     async def commit(self) -> None:
         """Write batch after batch until nothing waits."""
         while self.batch.waiting:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.urgent.wait(), GATHER_S)
+            self.urgent.clear()
+            self.relieved.set()
             batch, self.batch = self.batch, Batch()
             await self.write(batch)
             for done in batch.waiting:
@@ -151,17 +148,23 @@ class JsonlStore:
         """Write a batch, or find out that the files are broken."""
         if self.broken is not None:
             return
+        rollouts = len(batch.rollouts)
         try:
-            await asyncio.get_running_loop().run_in_executor(self.disk, self.append, batch)
-            self.stored += len(batch.rollouts)
+            await self.patience.keep_trying(partial(self.on_disk, batch))
+            self.stored += rollouts
         except OSError as error:
-            self.broken = unwritable(self.rollouts.path, error)
+            self.broken = unwritable(Path(error.filename), error)
             self.broken.__cause__ = error
         except Exception as error:
             # Whoever waits for the disk must hear of it, whatever it is.
             self.broken = error
 
+    async def on_disk(self, batch: Batch) -> None:
+        await asyncio.get_running_loop().run_in_executor(self.disk, self.append, batch)
+
     def append(self, batch: Batch) -> None:
+        """Write what is left of a batch. After a failed synchronisation nobody knows what the disk holds, so all lines
+        that were to be synchronised together are written again."""
         # Inputs first, so that every stored rollout has its input beside it.
         for file, lines in (
             (self.inputs, batch.inputs),
@@ -170,11 +173,14 @@ class JsonlStore:
         ):
             if lines:
                 file.append(b"".join(lines))
+                lines.clear()
 
     async def close(self) -> None:
-        """Finish what is being written and let go of the files."""
+        """Finish what is being written, without waiting for a disk that refuses it, and let go of the files."""
+        self.patience.end()
         try:
             if self.committing is not None:
+                self.urgent.set()
                 await self.committing
             # What was dispatched and abandoned: if it cannot be written now, the resume that plays it will write it.
             if self.batch.inputs:

@@ -11,6 +11,8 @@ FAILED = 0
 
 VALUE_BITS = 40
 VALUE_MASK = (1 << VALUE_BITS) - 1
+TAG_BITS = 64 - VALUE_BITS
+TAG_MASK = (1 << 64) - 1 - VALUE_MASK
 EMPTY = (1 << 64) - 1
 
 
@@ -43,7 +45,7 @@ class KeyTable:
         """The slot that holds an identity, or the empty one where it belongs."""
         slots, size = self.slots, len(self.slots)
         slot = high % (size // 2) * 2
-        while slots[slot + 1] != EMPTY and (slots[slot] != high or slots[slot + 1] & ~VALUE_MASK != tag):
+        while (low := slots[slot + 1]) != EMPTY and (slots[slot] != high or low & TAG_MASK != tag):
             slot = (slot + 2) % size
         return slot
 
@@ -53,12 +55,13 @@ class KeyTable:
         self.slots = array("Q", [EMPTY]) * (len(old) // 2 * 3 // 2 * 2)
         for slot in range(0, len(old), 2):
             if old[slot + 1] != EMPTY:
-                place = self.probe(old[slot], old[slot + 1] & ~VALUE_MASK)
+                place = self.probe(old[slot], old[slot + 1] & TAG_MASK)
                 self.slots[place], self.slots[place + 1] = old[slot], old[slot + 1]
 
 
 def halves(identity: bytes) -> tuple[int, int]:
-    return int.from_bytes(identity[:8]), int.from_bytes(identity[8:11]) << VALUE_BITS
+    both = int.from_bytes(identity[:11])
+    return both >> TAG_BITS, both << VALUE_BITS & TAG_MASK
 
 
 class RolloutLedger:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from palestra.core.errors import PalestraError
 
+FAILURES = "_failures.jsonl"
+INPUTS = "_materialized_inputs.jsonl"
+QUARANTINE = "_quarantine.jsonl"
+
 
 @dataclass(frozen=True, slots=True)
 class RunPaths:
@@ -14,20 +18,34 @@ class RunPaths:
 
     rollouts: Path
 
+    @classmethod
+    def containing(cls, path: Path) -> "RunPaths":
+        """The run that a file belongs to: as its rollouts, or as the file of failures or inputs beside them."""
+        for suffix in (FAILURES, INPUTS):
+            rollouts = path.with_name(path.name.removesuffix(suffix) + ".jsonl")
+            if path.name.endswith(suffix) and rollouts.exists():
+                return cls(rollouts)
+        return cls(path)
+
     def beside(self, suffix: str) -> Path:
         return self.rollouts.with_name(self.rollouts.stem + suffix)
 
     @property
     def failures(self) -> Path:
-        return self.beside("_failures.jsonl")
+        return self.beside(FAILURES)
 
     @property
     def inputs(self) -> Path:
-        return self.beside("_materialized_inputs.jsonl")
+        return self.beside(INPUTS)
 
     @property
     def metrics(self) -> Path:
         return self.beside("_aggregate_metrics.json")
+
+    @property
+    def profile(self) -> Path:
+        """A line for each task: its row, and how its rollouts went."""
+        return self.beside("_reward_profiling.jsonl")
 
     @property
     def run(self) -> Path:
@@ -36,8 +54,8 @@ class RunPaths:
 
     @property
     def quarantine(self) -> Path:
-        """Bytes that were not a line: what a killed process left half-written."""
-        return self.beside("_quarantine.jsonl")
+        """What does not count: half-written, damaged and repeated lines, moved here and never deleted."""
+        return self.beside(QUARANTINE)
 
     def is_used(self) -> bool:
         """Whether a run wrote here, also one that has no rollout yet."""

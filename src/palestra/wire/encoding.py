@@ -12,6 +12,9 @@ BIG_INTEGER = b"0" * 19
 """orjson reads integers beyond 64 bits as floats; they have at least this many digits."""
 MAX_DEPTH = 300
 
+WHITESPACE = b" \t\r\n"
+"""What JSON allows around a value; Python's own notion of it is wider, and would hide a damaged byte."""
+
 CHECKSUM_FIELD = b',"crc32":"'
 CHECKSUM_LENGTH = len(CHECKSUM_FIELD) + 11
 """Bytes of the field with its eight digits and the end of both objects."""
@@ -74,21 +77,26 @@ def refuse(constant: str) -> None:
 def encode_with_checksum(row: dict[str, Any]) -> bytes:
     """A rollout as one line whose `palestra` object ends with the CRC-32 of all bytes before that field."""
     own = row["palestra"]
-    rest = {name: value for name, value in row.items() if name != "palestra"}
-    body = encode({**rest, "palestra": {name: value for name, value in own.items() if name != "crc32"}})
-    prefix = body[:-2]
+    if next(reversed(row)) != "palestra" or "crc32" in own:
+        rest = {name: value for name, value in row.items() if name != "palestra"}
+        row = {**rest, "palestra": {name: value for name, value in own.items() if name != "crc32"}}
+    prefix = encode(row)[:-2]
     return prefix + checksum(prefix)
 
 
-def checksum(prefix: bytes) -> bytes:
+def checksum(prefix: bytes | memoryview) -> bytes:
     return CHECKSUM_FIELD + b'%08x"}}' % zlib.crc32(prefix)
 
 
 def checksum_holds(line: bytes) -> bool | None:
     """Whether a line is as it was written; None if it carries no checksum."""
-    text = line.rstrip()
-    prefix, found = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
-    expected = checksum(prefix)
+    end = len(line)
+    while end and line[end - 1] in WHITESPACE:
+        end -= 1
+    start = max(0, end - CHECKSUM_LENGTH)
+    found = line[start:end]
+    # A view: a line may be long, and every line of a file passes here.
+    expected = checksum(memoryview(line)[:start])
     if found == expected:
         return True
     digits = slice(len(CHECKSUM_FIELD), -3)

@@ -49,6 +49,21 @@ class Usage(Described):
     """Of the tokens written, those that were reasoning."""
 
 
+class ModelCallRecord(Described):
+    """One call of the model."""
+
+    items: tuple[int, int] = Field(examples=[[0, 2]])
+    """Which items of `response.output` it wrote: the first, and the one behind the last."""
+    input_tokens: int = Field(ge=0)
+    """Tokens read."""
+    output_tokens: int = Field(ge=0)
+    """Tokens written."""
+    stop_reason: str = Field(examples=["stop"])
+    """Why it stopped: `stop`, `tool_calls`, `max_output_tokens` or `content_filter`."""
+    generation_start: int | None = Field(default=None, ge=0)
+    """Where in `palestra.tokens` what it wrote begins; absent if the model does not know its tokens."""
+
+
 class Tokens(Described):
     """Token ids of the whole rollout, once. The three lists have the same length."""
 
@@ -91,8 +106,8 @@ class RolloutRecord(RunRecord):
     """The names of the top-level fields that are weighted parts of the reward and sum to it."""
     step_rewards: list[float] | None = None
     """The reward of each step, from environments that judge as they go."""
-    model_calls: int | None = Field(default=None, ge=0)
-    """How often the model was called."""
+    calls: list[ModelCallRecord]
+    """One entry for each call of the model, in order."""
     usage: Usage
     """Tokens read and written."""
     warnings: list[str] | None = None

@@ -1,7 +1,7 @@
 """Rows as NeMo Gym writes them: `responses_create_params`, `agent_ref` and what they mean for a rollout."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from palestra.core.environment import Environment
@@ -18,7 +18,9 @@ FAILURE_CLASS = "_ng_failure_class"
 AGENT_SUFFIX = "_simple_agent"
 
 NOT_SAMPLING = frozenset({"input", "instructions", "tools", "model", "stream"})
-OWN_SAMPLING = ("temperature", "top_p", "max_output_tokens", "seed")
+SET_HERE = ("temperature", "top_p", "max_output_tokens")
+"""Sampling that a command line may set, in the order of `Sampling`."""
+NOT_EXTRA = NOT_SAMPLING.union(SET_HERE, ("seed",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +71,17 @@ def input_items(value: Any) -> list[Item]:
     return value
 
 
-def sampling_of(row: Mapping[str, Any], override: Sampling) -> Sampling:
-    """The row's sampling with what the command line set on top."""
+def sampling_of(row: Mapping[str, Any], override: Sampling, *, seed: int) -> Sampling:
+    """The row's sampling with what the command line set on top, and the rollout's seed."""
     params = row.get(PARAMS)
     params = params if isinstance(params, dict) else {}
-    own = {name: params[name] for name in OWN_SAMPLING if params.get(name) is not None}
-    extra = {
-        name: value
-        for name, value in params.items()
-        if name not in NOT_SAMPLING and name not in OWN_SAMPLING and value is not None
-    }
-    set_here = {name: getattr(override, name) for name in OWN_SAMPLING if getattr(override, name) is not None}
-    return replace(override, **{**own, **set_here}, extra={**extra, **override.extra})
+    extra = {name: value for name, value in params.items() if name not in NOT_EXTRA and value is not None}
+
+    def either(name: str) -> Any:
+        set_here = getattr(override, name)
+        return params.get(name) if set_here is None else set_here
+
+    return Sampling(*map(either, SET_HERE), seed=seed, extra={**extra, **override.extra})
 
 
 def create_params(
@@ -91,7 +92,7 @@ def create_params(
     params: dict[str, Any] = dict(own) if isinstance(own, dict) else {"input": list(prompt), "tools": list(tools)}
     params["input"] = input_items(params["input"])
     params["tools"] = params.get("tools") or []
-    for name in ("temperature", "top_p", "max_output_tokens"):
+    for name in SET_HERE:
         if getattr(sampling, name) is not None:
             params[name] = getattr(sampling, name)
     return params
