@@ -1,6 +1,9 @@
 """Beside each HTML page its text as plain Markdown, and llms.txt, which lists them: for readers that are programs."""
 
+import importlib
+import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,9 @@ TARGET = re.compile(r"^\([\w-]+\)=\s*$")
 INLINE_ID = re.compile(r"(?<=[`\]])\{#[\w-]+\}")
 DIRECTIVE = re.compile(r"^(:{3,}|`{3,})\{([\w:-]+)\}\s*(.*)$")
 SHOWN_INCLUDES = ("literalinclude",)
-DROPPED = ("toctree", "eval-rst", "raw", "image")
+DROPPED = ("toctree", "raw", "image")
+MODULES = re.compile(r"~|\b(?:collections\.abc|typing|palestra(?:\.\w+)+)\.(?=[A-Z])")
+AUTO = re.compile(r"^\.\. [\w:]+:: (palestra[\w.]*)$")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -55,9 +60,13 @@ def plain(text: str, folder: Path) -> str:
         if name in SHOWN_INCLUDES:
             included = folder / argument
             result += [f"```{included.suffix.lstrip('.')}", included.read_text(encoding="utf-8").rstrip(), "```"]
-            skip_until(lines, fence)
+            list(taken_until(lines, fence))
+        elif name == "eval-rst":
+            for inner in taken_until(lines, fence):
+                documented = AUTO.match(inner)
+                result += described(documented[1]) if documented else [inner.strip()]
         elif name in DROPPED:
-            skip_until(lines, fence)
+            list(taken_until(lines, fence))
         elif name == "code-block":
             result.append(f"```{argument}")
         else:
@@ -65,7 +74,27 @@ def plain(text: str, folder: Path) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line for line in result if not line.startswith(":"))).strip() + "\n"
 
 
-def skip_until(lines: Any, fence: str) -> None:
+def taken_until(lines: Iterator[str], fence: str) -> Iterator[str]:
+    """The lines of a block, up to and without its closing fence."""
     for line in lines:
         if line.rstrip() == fence:
             return
+        yield line
+
+
+def described(path: str) -> Iterator[str]:
+    """A name of the package with its signature and docstring, and its public methods with theirs."""
+    module, _, name = path.rpartition(".")
+    value = getattr(importlib.import_module(module), name)
+    if not callable(value) or not str(getattr(value, "__module__", "")).startswith("palestra"):
+        return
+    yield from (f"`{signature(name, value)}`", "", inspect.getdoc(value) or "", "")
+    for member, method in vars(value).items() if inspect.isclass(value) else ():
+        function = getattr(method, "__func__", method)
+        if not member.startswith("_") and inspect.isfunction(function):
+            text = " ".join((inspect.getdoc(function) or "").split())
+            yield from (f"- `{signature(member, function)}`: {text}".removesuffix(": "), "")
+
+
+def signature(name: str, value: Any) -> str:
+    return f"{name}{MODULES.sub('', str(inspect.signature(value)))}"

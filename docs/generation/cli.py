@@ -74,7 +74,8 @@ def cli_page() -> str:
 
 def section(words: str, parser: argparse.ArgumentParser, description: str, example: str | None) -> Iterator[str]:
     """A command, and after it the commands below it."""
-    yield from (f"## palestra {words}", "", description, "")
+    # Placeholders in angle brackets would be read as HTML.
+    yield from (f"## palestra {words}", "", description.replace("<", "\\<"), "")
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     options = [
         action for action in parser._actions if action not in below and not isinstance(action, argparse._HelpAction)

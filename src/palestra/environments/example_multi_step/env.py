@@ -23,10 +23,13 @@ class SynonymTask(Task):
     synonyms: tuple[tuple[str, str], ...] = ()
     """Term and synonym, in the order of the list that the model reads."""
     expected_synonyms: list[str] = Field(min_length=1)
+    """The synonyms that are asked about, in the order of the question."""
     expected_synonym_values: list[int] = Field(min_length=1)
+    """Their values, in the same order."""
     minefield_label: str
     """The term itself, which the question may suggest instead of its synonyms."""
     minefield_label_value: int
+    """Its value: handing it in is the mistake that is counted."""
 
 
 class MultiStep(Environment[SynonymTask]):

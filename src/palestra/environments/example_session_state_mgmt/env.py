@@ -25,7 +25,9 @@ class CounterTask(Task):
     question: str = ""
     """Not needed in a row that brings its own prompt."""
     initial_count: int
+    """Where the counter starts."""
     expected_count: int
+    """Where it must end."""
 
 
 class SessionState(Environment[CounterTask]):

@@ -20,9 +20,13 @@ NARROWING_SHARE = 0.5
 
 class NumberTask(Task):
     low: int = 1
+    """The smallest number it may be."""
     high: int
+    """The largest number it may be."""
     secret: int
+    """The number."""
     max_guesses: int = Field(ge=1)
+    """The episode ends after so many."""
 
     @model_validator(mode="after")
     def possible(self) -> "NumberTask":

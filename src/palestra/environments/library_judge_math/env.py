@@ -9,7 +9,9 @@ from palestra.grading.math import MathJudgement, judge, judge_compatibly
 
 class Problem(Task):
     question: str = ""
+    """Not needed in a row that brings its own prompt."""
     expected_answer: str
+    """The gold answer, as LaTeX or plain text."""
 
 
 class Mathematics(Environment[Problem]):

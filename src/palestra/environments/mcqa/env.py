@@ -42,9 +42,13 @@ class Question(Task):
     question: str = ""
     """Not needed in a row that brings its own prompt."""
     options: list[dict[str, str | None]]
+    """Letters with their texts, as `[{"A": "text"}, ...]`."""
     expected_answer: str
+    """The letter of the right one."""
     grading_mode: GradingMode = "strict_single_letter_boxed"
+    """How the reply is read."""
     template_metadata: TemplateMetadata | None = None
+    """Patterns of the row that are tried before the grading mode."""
 
 
 class MultipleChoice(Environment[Question]):

@@ -20,9 +20,11 @@ EXAMPLES = (("What is 2 + 5?", "7"), ("Is ice warm? (yes or no)", "no"))
 
 class Puzzle(Task):
     question: str
+    """What is asked, as the package words it."""
     answer: str | None = None
     """One right answer; null where the scorer checks any."""
     metadata: dict[str, Any]
+    """What the scorer of the package needs, with the name of the task in `source_dataset`."""
 
 
 class ReasoningGym(Environment[Puzzle]):

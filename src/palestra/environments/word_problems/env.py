@@ -24,8 +24,11 @@ EXAMPLES = (
 
 class Problem(Task):
     question: str
+    """The story and what is asked."""
     expected_answer: int
+    """The number."""
     difficulty: int | None = None
+    """1 to 4, as the option of this name says."""
     steps: list[str] | None = None
     """The solution, one equation a step."""
 
