@@ -42,29 +42,55 @@ class Endpoint:
         self.capacity = 0
 
 
+def after(limit: AdaptiveLimit, *calls: bool) -> float:
+    """The limit after calls, each overloaded or not, as many of them under way at a time as are allowed."""
+
+    async def run() -> float:
+        left = list(calls)
+        while left:
+            windows = [await limit.enter() for _ in range(min(int(limit.limit), len(left)))]
+            for window in windows:
+                limit.count(window, overloaded=left.pop(0))
+                limit.leave()
+        return limit.limit
+
+    return asyncio.run(run())
+
+
 class TestLimit:
-    def test_it_grows_by_one_for_each_limit_of_successes(self) -> None:
-        limit = AdaptiveLimit(initial=4, maximum=6)
-        for _ in range(5):
-            limit.succeeded()
-        assert 5.0 <= limit.limit < 5.2
-        for _ in range(100):
-            limit.succeeded()
-        assert limit.limit == 6
+    def test_it_doubles_until_the_first_overload_and_then_grows_by_one_a_window(self) -> None:
+        limit = AdaptiveLimit(initial=4, maximum=100)
+        assert after(limit, *[False] * 12) == 16.0
+        assert after(limit, *[True] * 16) == 8.0
+        assert after(limit, *[False] * 17) == 10.0
+        assert after(limit, *[False] * 10_000) == 100.0
 
-    def test_an_overload_halves_it_but_never_below_one(self) -> None:
-        limit = AdaptiveLimit(initial=5, settle_s=0.0)
-        found: list[float] = []
-        for _ in range(5):
-            limit.overloaded()
-            found.append(limit.limit)
-        assert found == [2.5, 1.25, 1.0, 1.0, 1.0]
+    def test_it_loses_half_of_the_share_that_was_overloaded_but_never_falls_below_one(self) -> None:
+        limit = AdaptiveLimit(initial=20)
+        assert after(limit, *[True] * 4, *[False] * 16) == 18.0
+        assert after(limit, *[True] * 1000) == 1.0
 
-    def test_a_burst_of_overloads_counts_once(self) -> None:
-        limit = AdaptiveLimit(initial=16, settle_s=3600.0)
-        for _ in range(10):
-            limit.overloaded()
-        assert limit.limit == 8.0
+    def test_calls_from_before_a_cut_say_nothing_about_the_limit_after_it(self) -> None:
+        async def run() -> float:
+            limit = AdaptiveLimit(initial=16)
+            windows = [await limit.enter() for _ in range(16)]
+            limit.limit = 4.0
+            for window in windows:
+                limit.count(window, overloaded=True)
+                limit.leave()
+            return limit.limit
+
+        assert asyncio.run(run()) == 2.0
+
+    def test_a_limit_that_is_not_used_does_not_grow(self) -> None:
+        async def run() -> float:
+            limit = AdaptiveLimit(initial=16)
+            for _ in range(1000):
+                limit.count(await limit.enter(), overloaded=False)
+                limit.leave()
+            return limit.limit
+
+        assert asyncio.run(run()) == 16.0
 
     def test_those_who_wait_enter_in_order(self) -> None:
         async def run() -> list[int]:
@@ -88,17 +114,17 @@ class TestLimit:
         rng = random.Random(seed)
 
         async def run() -> None:
-            limit = AdaptiveLimit(initial=initial, maximum=8, settle_s=0.0)
+            limit = AdaptiveLimit(initial=initial, maximum=8)
             inside = 0
 
             async def call() -> None:
                 nonlocal inside
-                await limit.enter()
+                window = await limit.enter()
                 inside += 1
                 try:
                     for _ in range(rng.randint(0, 3)):
                         await asyncio.sleep(0)
-                    limit.overloaded() if rng.random() < 0.2 else limit.succeeded()
+                    limit.count(window, overloaded=rng.random() < 0.2)
                 finally:
                     inside -= 1
                     limit.leave()
@@ -138,16 +164,9 @@ class TestModel:
         assert self.run(endpoint, AdaptiveLimit(initial=4, maximum=4), 50) == [REPLY] * 50
         assert endpoint.most == 4
 
-    def test_it_finds_what_the_endpoint_can_take(self) -> None:
-        endpoint = Endpoint(10)
-        limit = AdaptiveLimit(initial=64, settle_s=0.0)
-        self.run(endpoint, limit, 3000)
-        assert 4 <= limit.limit <= 13
-        assert endpoint.refused < 500
-
     def test_a_failure_that_is_no_overload_leaves_the_limit(self) -> None:
         limit = AdaptiveLimit(initial=16)
-        found = self.run(Endpoint(0, code="model-bad-reply"), limit, 20)
+        found = self.run(Endpoint(0, code="model-bad-reply"), limit, 15)
         assert all(isinstance(failure, Failure) for failure in found)
         assert (limit.limit, limit.under_way) == (16.0, 0)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -64,6 +65,13 @@ class ProgressLine:
         elif now - max(self.printed_at, self.began) >= LINE_INTERVAL_S:
             self.printed_at = now
             print(self.text(), file=self.stream, flush=True)
+
+    def interrupted_by(self, text: str, show: Callable[[str], None]) -> None:
+        """Show a remark in the middle of the run, on a line of its own."""
+        if self.stream.isatty():
+            self.stream.write("\r" + " " * self.width + "\r")
+            self.stream.flush()
+        show(text)
 
     def end(self) -> None:
         """Print the final state on a line of its own."""

@@ -13,7 +13,8 @@ import aiohttp
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.wire.encoding import encode
 
-MAX_BODY_BYTES = 64 * 2**20
+MAX_BODY_BYTES = 32 * 2**20
+"""Twice the longest honest reply: 131,072 tokens with ids and log-probabilities are about 16 MB."""
 CONNECT_TIMEOUT_S = 30.0
 SHORTEST_SECRET = 4
 """Shorter keys are placeholders ("-", "x"); taking them out would only garble messages."""
@@ -87,6 +88,9 @@ class Endpoint:
 
     async def _exchange(self, url: str, data: bytes) -> Answer:
         async with self._opened().post(url, data=data, headers=self._headers, allow_redirects=False) as response:
+            if (response.content_length or 0) > MAX_BODY_BYTES:
+                response.close()
+                raise self._bad(f"{response.content_length} bytes, more than {MAX_BODY_BYTES // 2**20} MiB")
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Protocol
 
 from palestra.agents.tool_loop import ToolLoop
+from palestra.core.deadline import Deadline
 from palestra.core.errors import Failure, PalestraError, boundary
 from palestra.core.model import Model, Sampling
 from palestra.core.session import Host, Session
@@ -59,6 +60,7 @@ class RunLimits:
     concurrency: int = 64
     """Rollouts at work at the same time."""
     rollout_timeout_s: float = 1800.0
+    """Without the time in which an endpoint that was gone was waited for."""
     run_timeout_s: float | None = None
     grace_s: float = 5.0
     """How long rollouts at work may go on after the run was asked to stop."""
@@ -148,7 +150,7 @@ class Engine:
         timeout_s = self.limits.rollout_timeout_s
         async with AsyncExitStack() as episode:
             try:
-                async with asyncio.timeout(timeout_s):
+                async with Deadline(timeout_s):
                     with boundary("host"):
                         lane = self.route(job)
                         session = await lane.host.open(job.row, seed=job.seed)

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from palestra.core.errors import Failure
 from palestra.core.model import Item, Model, Reply, Sampling, TokenTrace, ToolSchema
+from palestra.rollout.breaker import CircuitBreaker
+from palestra.rollout.budget import RetryBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,21 @@ class RetryPolicy:
         if failure.retry_after_s is None:
             return own
         # Everyone is told the same Retry-After; without jitter on top they would all come back at once.
-        return failure.retry_after_s + random.random() * min(ceiling, 1.0 + failure.retry_after_s)
+        return failure.retry_after_s + random.random() * max(min(ceiling, 1.0), failure.retry_after_s / 2)
 
 
+@dataclass
 class RetryingModel:
-    """A model whose retryable failures are tried again."""
+    """A model whose retryable failures are tried again, within a budget that the calls to its endpoint share.
 
-    def __init__(self, model: Model, policy: RetryPolicy, random: Random) -> None:
-        self.model = model
-        self.policy = policy
-        self.random = random
+    A try that an outage took is none of the call's own: it is made again without regard to tries and budget.
+    """
+
+    model: Model
+    policy: RetryPolicy
+    random: Random
+    breaker: CircuitBreaker
+    budget: RetryBudget = field(default_factory=RetryBudget)
 
     @property
     def name(self) -> str:
@@ -49,20 +56,48 @@ class RetryingModel:
         sampling: Sampling,
         trace: TokenTrace | None = None,
     ) -> Reply:
+        ticket = self.breaker.expect()
+        self.budget.begin()
+        try:
+            return await self.persist(items, tools, sampling, trace)
+        finally:
+            self.budget.end()
+            self.breaker.unexpect(ticket)
+
+    async def persist(
+        self, items: Sequence[Item], tools: Sequence[ToolSchema], sampling: Sampling, trace: TokenTrace | None
+    ) -> Reply:
         clock = asyncio.get_running_loop().time
         began = clock()
-        tries = 0
+        tries = outages = 0
         while True:
             tries += 1
+            openings = self.breaker.openings
             try:
                 return await self.model.respond(items, tools, sampling, trace)
             except Failure as failure:
                 delay_s = self.policy.delay_s(tries, failure, self.random)
                 late = clock() - began + delay_s > self.policy.max_total_s
-                if not failure.retryable or tries >= self.policy.max_tries or late:
+                is_outage = self.breaker.openings > openings
+                if not failure.retryable or ((tries >= self.policy.max_tries or late) and not is_outage):
                     failure.message += f" (tried {tries} times)" if tries > 1 else ""
                     raise
                 await asyncio.sleep(delay_s)
+                # It may have been the first sign of an outage.
+                if self.breaker.openings > openings and outages < self.policy.max_tries:
+                    outages += 1
+                    tries -= 1
+                    began = clock()
+                elif tries >= self.policy.max_tries or not await self.granted(failure):
+                    failure.message += f" (tried {tries} times; too many calls fail to try all of them again)"
+                    raise
+
+    async def granted(self, failure: Failure) -> bool:
+        """Whether the budget allows another try."""
+        if failure.code == "model-rate-limited" or failure.retry_after_s is not None:
+            # The endpoint wants fewer calls: waiting gives it what it wants.
+            return await self.budget.wait()
+        return self.budget.take()
 
     async def close(self) -> None:
         await self.model.close()
