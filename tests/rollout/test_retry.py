@@ -91,14 +91,14 @@ def test_retry_after_is_honoured_even_beyond_the_largest_delay() -> None:
 
 def test_the_total_time_is_bounded() -> None:
     model = Flaky([busy() for _ in range(1000)])
-    failure, waited_s = ask(model, RetryPolicy(max_tries=1000, max_delay_s=10.0, max_total_s=100.0))
+    failure, waited_s = ask(model, RetryPolicy(max_tries=1000, max_delay_s=10.0, max_wait_s=100.0))
     assert isinstance(failure, Failure)
     assert 80.0 <= waited_s <= 100.0
     assert model.tries < 30
 
 
 def test_a_retry_after_beyond_the_total_is_not_waited_for() -> None:
-    failure, waited_s = ask(Flaky([busy(3600.0)]), RetryPolicy(max_total_s=600.0))
+    failure, waited_s = ask(Flaky([busy(3600.0)]), RetryPolicy(max_wait_s=600.0))
     assert isinstance(failure, Failure)
     assert waited_s == 0.0
 

@@ -15,6 +15,9 @@ from palestra.rollout.budget import RetryBudget
 from palestra.rollout.guard import GuardedModel
 from palestra.rollout.retry import RetryingModel, RetryPolicy
 
+LEAST_BURST = 64
+"""Retries that may come together, and calls that outages may take, also where few are under way at a time."""
+
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -69,7 +72,7 @@ class Endpoints:
         if url not in self.shared:
             self.shared[url] = Shared(
                 CircuitBreaker(url, BreakerPolicy(patience_s=self.patience_s), self.announce, self.give_up),
-                RetryBudget(most=float(self.max_concurrency)),
+                RetryBudget(most=float(max(self.max_concurrency, LEAST_BURST))),
                 AdaptiveLimit(maximum=self.max_concurrency) if self.is_adaptive else None,
             )
         return self.shared[url]

@@ -12,10 +12,10 @@ from palestra.rollout.breaker import ENDPOINT_CODES
 class AdaptiveLimit:
     """How many calls may be under way.
 
-    It changes once a window, which is as many calls as the limit allows: without an overload it grows by one (it
-    doubles until the first overload), else it loses half of the share that was overloaded (as DCTCP does, RFC 8257),
-    so that a fault now and then costs little and a full overload half. Calls sent before the last change say nothing
-    about the limit after it.
+    It grows by one in a window, which is as many calls as the limit allows, and doubles until the first overload. Each
+    overloaded call takes half a slot away, at most half of all slots in a window: the decrease is in proportion to the
+    overload (as in DCTCP, RFC 8257), so that a fault now and then costs little. Calls sent in an earlier window say
+    nothing about the limit of this one.
     """
 
     def __init__(self, *, initial: int = 16, maximum: int = 1024) -> None:
@@ -25,7 +25,8 @@ class AdaptiveLimit:
         self.is_starting = True
         self.window = 0
         self.ended = 0
-        self.overloaded = 0
+        self.floor = max(self.limit / 2, 1.0)
+        """As far as the limit may fall in this window."""
         self.peak = 0
         """The most calls under way in this window."""
         self.waiting: deque[asyncio.Future[None]] = deque()
@@ -62,19 +63,20 @@ class AdaptiveLimit:
         if window != self.window:
             return
         self.ended += 1
-        self.overloaded += overloaded
-        if self.ended >= int(self.limit):
-            self.adjust()
-
-    def adjust(self) -> None:
-        if self.overloaded:
+        if overloaded:
             self.is_starting = False
-            self.limit = max(self.limit * (1 - self.overloaded / self.ended / 2), 1.0)
-        elif self.peak * 2 >= int(self.limit):
-            # A limit that is not used was not tested.
+            # At once: a slot that is refused is free again at once, and would be refused to one call after another.
+            self.limit = max(self.limit - 0.5, self.floor)
+        if self.ended >= int(self.limit):
+            self.end_window()
+
+    def end_window(self) -> None:
+        # A limit that is not used was not tested.
+        if self.peak * 2 >= int(self.limit):
             self.limit = min(self.limit * 2 if self.is_starting else self.limit + 1, self.maximum)
+        self.floor = max(self.limit / 2, 1.0)
         self.window += 1
-        self.ended = self.overloaded = 0
+        self.ended = 0
         self.peak = self.under_way
 
 

@@ -126,10 +126,16 @@ class CircuitBreaker:
             self.answered()
         elif failure.code in ENDPOINT_CODES:
             if failure.retry_after_s is not None:
-                self.not_before = asyncio.get_running_loop().time() + failure.retry_after_s
+                self.put_off(failure.retry_after_s)
             self.in_a_row += 1
             if not self.is_open and self.is_gone(failure):
                 self.open(failure)
+
+    def put_off(self, retry_after_s: float) -> None:
+        """Keep to a wait that the endpoint asks for."""
+        self.not_before = asyncio.get_running_loop().time() + retry_after_s
+        if self.is_open and self.next_probe is not None and self.next_probe.when() < self.not_before:
+            self.plan_probe()
 
     def is_gone(self, failure: Failure) -> bool:
         if failure.code == "model-rate-limited":

@@ -12,13 +12,14 @@ STALLED_S = 0.5
 class RetryBudget:
     """A token bucket: each first call adds `ratio` tokens, each retry takes one.
 
-    Over a run there are at most `reserve` + `ratio` * first calls retries, and at most `most` in one burst.
+    Over a run there are at most `reserve` + `ratio` * first calls + `most` retries.
     """
 
     ratio: float = 0.5
     reserve: float = 10.0
     """What is there at the start, so that small runs can retry."""
     most: float = 1024.0
+    """At most so many tokens are kept, and at most so many can be borrowed: the calls that can be under way at once."""
 
     def __post_init__(self) -> None:
         self.tokens = self.reserve
@@ -41,6 +42,13 @@ class RetryBudget:
     def take(self) -> bool:
         """Take a token if there is one."""
         if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    def borrow(self) -> bool:
+        """Take a token even if there is none, for a call that failed through no fault of its own."""
+        if self.tokens <= -self.most:
             return False
         self.tokens -= 1
         return True

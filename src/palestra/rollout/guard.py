@@ -7,12 +7,9 @@ from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Item, Model, Reply, Sampling, TokenTrace, ToolSchema
 from palestra.rollout.breaker import CircuitBreaker
 
-OUTAGES_OF_A_CALL = 3
-"""After so many outages a call is not sent again by itself: it may be what brings the endpoint down."""
-
 
 class GuardedModel:
-    """A model behind a circuit breaker: what an outage took is sent again when the endpoint is back.
+    """A model behind a circuit breaker: while its endpoint is gone, calls wait, and a probe that fails waits again.
 
     A failure that no other call can escape (a refused key) ends the run: it and all later calls raise PalestraError,
     whose fix comes from `advice`, by the failure's code.
@@ -35,7 +32,6 @@ class GuardedModel:
         trace: TokenTrace | None = None,
     ) -> Reply:
         breaker = self.breaker
-        outages = set[int]()
         while True:
             is_probe = await breaker.enter()
             try:
@@ -51,10 +47,7 @@ class GuardedModel:
                     breaker.condemn(PalestraError(failure.code, failure.message, fix=self.advice(failure.code)))
                     breaker.require_hope()
                 breaker.failed(failure)
-                if not breaker.is_open or not failure.retryable:
-                    raise
-                outages.add(breaker.openings)
-                if len(outages) > OUTAGES_OF_A_CALL:
+                if not (is_probe and breaker.is_open and failure.retryable):
                     raise
 
     async def close(self) -> None:

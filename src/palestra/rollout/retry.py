@@ -19,8 +19,8 @@ class RetryPolicy:
     first_delay_s: float = 0.5
     """The delay before the second try is drawn from [half of this, this]; it doubles with each try."""
     max_delay_s: float = 60.0
-    max_total_s: float = 600.0
-    """No try starts later than this after the first."""
+    max_wait_s: float = 600.0
+    """Seconds that a call may wait between all its tries; how long a try takes is bounded elsewhere."""
 
     def delay_s(self, tries: int, failure: Failure, random: Random) -> float:
         """Seconds to wait after `tries` failed tries: exponential with jitter, at least what Retry-After says."""
@@ -36,7 +36,8 @@ class RetryPolicy:
 class RetryingModel:
     """A model whose retryable failures are tried again, within a budget that the calls to its endpoint share.
 
-    A try that an outage took is none of the call's own: it is made again without regard to tries and budget.
+    A try that an outage took does not count as one; its repetition may overdraw the budget, so that an outage costs no
+    rollout, while an endpoint that goes and comes all the time is not asked for ever.
     """
 
     model: Model
@@ -67,9 +68,8 @@ class RetryingModel:
     async def persist(
         self, items: Sequence[Item], tools: Sequence[ToolSchema], sampling: Sampling, trace: TokenTrace | None
     ) -> Reply:
-        clock = asyncio.get_running_loop().time
-        began = clock()
         tries = outages = 0
+        waited_s = 0.0
         while True:
             tries += 1
             openings = self.breaker.openings
@@ -77,17 +77,19 @@ class RetryingModel:
                 return await self.model.respond(items, tools, sampling, trace)
             except Failure as failure:
                 delay_s = self.policy.delay_s(tries, failure, self.random)
-                late = clock() - began + delay_s > self.policy.max_total_s
+                late = waited_s + delay_s > self.policy.max_wait_s
                 is_outage = self.breaker.openings > openings
                 if not failure.retryable or ((tries >= self.policy.max_tries or late) and not is_outage):
                     failure.message += f" (tried {tries} times)" if tries > 1 else ""
                     raise
                 await asyncio.sleep(delay_s)
+                waited_s += delay_s
                 # It may have been the first sign of an outage.
-                if self.breaker.openings > openings and outages < self.policy.max_tries:
+                is_outage = self.breaker.openings > openings
+                if is_outage and outages < self.policy.max_tries and self.budget.borrow():
                     outages += 1
                     tries -= 1
-                    began = clock()
+                    waited_s = 0.0
                 elif tries >= self.policy.max_tries or not await self.granted(failure):
                     failure.message += f" (tried {tries} times; too many calls fail to try all of them again)"
                     raise
