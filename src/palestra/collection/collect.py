@@ -126,11 +126,8 @@ async def play(
 ) -> Ended:
     """Read back what is stored, play what is owed, and close everything that was opened for it."""
     ledger = RolloutLedger(config.repeats, config.attempts)
-
-    def remark(text: str) -> None:
-        progress.clear()
-        show(text)
-
+    progress = ProgressLine(sys.stderr, total)
+    remark = progress.remarks(show)
     async with AsyncExitStack() as stack:
         store = JsonlStore(paths, ledger, patience_s=config.disk_patience_s, tell=remark)
         stack.push_async_callback(store.close)
@@ -145,22 +142,12 @@ async def play(
         # A resume may read millions of finished rows between two jobs; a stop must not wait for that.
         rows = takewhile(lambda row: engine.stop_reason is None, input_rows(config, entrants))
         planned = jobs(rows, ledger, environment_of=route.environment_of, repeats=config.repeats, seed=config.seed)
-        progress = ProgressLine(sys.stderr, total, resumed.rollouts)
-
-        def acknowledge(outcome: Outcome) -> None:
-            progress.observe(outcome)
-            observe(outcome)
-
-        engine = Engine(route, store, run_limits(config), acknowledge)
+        progress.begin(resumed.rollouts)
+        engine = Engine(route, store, run_limits(config), both(progress.observe, observe))
         signals.tell(engine.stop)
         endpoints.stop = engine.stop
         endpoints.tell = remark
-        try:
-            await run_shown(engine, planned, progress)
-        except PalestraError:
-            # What was under way has left no line, so that it is owed again; what is stored deserves its report.
-            if not endpoints.are_given_up:
-                raise
+        await run_shown(engine, planned, progress, endpoints)
         # From here on nothing is left to stop.
         signals.stop = None
     stored = resumed.rollouts + store.stored
@@ -285,13 +272,26 @@ def count_own(config: CollectConfig, entrant: Entrant) -> int:
     return sum(1 for _ in rows_of_environment(entrant.source, config.split))
 
 
-async def run_shown(engine: Engine, planned: Iterator[Job], progress: ProgressLine) -> None:
+def both(first: Callable[[Outcome], None], second: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+    def observe(outcome: Outcome) -> None:
+        first(outcome)
+        second(outcome)
+
+    return observe
+
+
+async def run_shown(engine: Engine, planned: Iterator[Job], progress: ProgressLine, endpoints: Endpoints) -> None:
     """Run to the end, showing progress."""
     with ExitStack() as undo:
         showing = asyncio.create_task(show_progress(progress))
         undo.callback(progress.end)
         undo.callback(showing.cancel)
-        await engine.run(planned)
+        try:
+            await engine.run(planned)
+        except PalestraError:
+            # What was under way has left no line, so that it is owed again; what is stored deserves its report.
+            if not endpoints.are_given_up:
+                raise
 
 
 async def show_progress(progress: ProgressLine) -> None:
