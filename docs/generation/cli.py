@@ -13,6 +13,7 @@ EXAMPLES = MappingProxyType(
     {
         # By option where the placeholder does not decide, else by placeholder.
         "--base-url": "http://127.0.0.1:8000/v1",
+        "--endpoint-patience-s": "120",
         "--host-url": "http://127.0.0.1:12000",
         "--max-steps": "20",
         "--max-tries": "3",

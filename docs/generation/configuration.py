@@ -61,4 +61,6 @@ def option_of(name: str, options: dict[str, str]) -> str:
     flag = ALIASES.get(name, "--" + name.replace("_", "-"))
     if flag in options:
         return f"[`{flag}`](cli.md#{options[flag]})"
-    return f"`{flag}`" if name in ALIASES else "[sampling options](cli.md#collect-temperature)"
+    if name == "sampling":
+        return "[sampling options](cli.md#collect-temperature)"
+    return f"`{flag}`" if name in ALIASES else "from Python only"

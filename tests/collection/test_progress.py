@@ -93,8 +93,8 @@ def test_a_remark_stands_on_a_line_of_its_own() -> None:
     line = ProgressLine(terminal, 10)
     line.show()
     width = len(terminal.getvalue()) - 1
-    line.clear()
-    assert terminal.getvalue().endswith("\r" + " " * width + "\r")
+    line.remarks(lambda text: print(text, file=terminal))("a remark")
+    assert terminal.getvalue().endswith("\r" + " " * width + "\ra remark\n")
     plain = io.StringIO()
-    ProgressLine(plain, 10).clear()
-    assert plain.getvalue() == ""
+    ProgressLine(plain, 10).remarks(lambda text: print(text, file=plain))("a remark")
+    assert plain.getvalue() == "a remark\n"

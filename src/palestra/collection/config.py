@@ -29,6 +29,8 @@ class ModelChoice(BaseModel):
     """A model call that takes longer fails with `model-timeout`."""
     max_tries: int = Field(default=5, ge=1, examples=[3])
     """Tries of one model call, the first included."""
+    first_delay_s: float = Field(default=0.5, gt=0, examples=[1.0])
+    """The longest wait before the second try of a call; it doubles with each further one."""
 
 
 class SamplingChoice(BaseModel):
@@ -99,6 +101,8 @@ class CollectConfig(BaseModel):
     """The run stops cleanly after this; `resume` continues it."""
     disk_patience_s: float = Field(default=3600.0, ge=0, examples=[600.0])
     """How long a run waits for a disk that takes nothing more, before it ends."""
+    endpoint_patience_s: float = Field(default=600.0, gt=0, examples=[60.0])
+    """How long an endpoint that answers nothing is waited for, before the run stops."""
     attempts: int = Field(default=3, ge=1, le=63, examples=[5])
     """How often a rollout is tried, counted over resumes."""
     max_failure_rate: float = Field(default=0.1, ge=0, le=1, examples=[0.02])
