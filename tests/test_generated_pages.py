@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,13 @@ def test_every_field_of_the_manifest_is_documented_and_nothing_else() -> None:
     assert anchors("configuration-options.md", "manifest-") == set(Manifest.model_fields)
 
 
-@pytest.mark.parametrize(
-    "model", {*items.Described.__subclasses__(), *schema.FORMATS.values()}, ids=lambda model: model.__name__
-)
+def below(model: type[items.Described]) -> Iterator[type[items.Described]]:
+    for found in model.__subclasses__():
+        yield found
+        yield from below(found)
+
+
+@pytest.mark.parametrize("model", below(items.Described), ids=lambda model: model.__name__)
 def test_every_field_of_a_file_is_described(model: type[items.Described]) -> None:
     for name, field in model.model_fields.items():
         assert field.description, f"{model.__name__}.{name} has no description"
