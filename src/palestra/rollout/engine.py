@@ -23,7 +23,7 @@ CLOSE_TIMEOUT_S = 60.0
 ABANDON_AGAIN_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lane:
     """What plays one job: decided for each row by a Route."""
 
