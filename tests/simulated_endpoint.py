@@ -28,8 +28,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     delay_s: float = 0.0
     broken: Literal["reset", "silent", "half", "garbage", "endless"] | None = None
-    """Instead: reset the connection, close it without an answer, promise more body than is sent, send what is not HTTP, or send a body in chunks
-    that does not say how long it is."""
+    """Instead: reset the connection, close it without an answer, promise more body than is sent, send what is not HTTP,
+    or send a body in chunks that does not say how long it is."""
 
 
 Handler: TypeAlias = Callable[[Request], Any]

@@ -1,4 +1,4 @@
-"""An endpoint that is gone is waited for: nothing is lost, one call at a time looks for it, and in the end it is told."""
+"""An endpoint that is gone is waited for: nothing is lost, one call at a time looks for it, and the wait ends."""
 
 import asyncio
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Retries stay a bounded share of the calls and never come as a herd; what the endpoint refuses is not lost in haste."""
+"""Retries stay a bounded share of the calls and never come as a herd; what is refused is not lost in haste."""
 
 import asyncio
 from collections import Counter
