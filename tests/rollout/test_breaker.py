@@ -207,7 +207,7 @@ def test_calls_that_wait_can_be_cancelled_at_any_moment(adaptive: bool) -> None:
     place = Place(Server(down(5, 60)), limit=AdaptiveLimit(initial=4, maximum=8) if adaptive else None)
 
     async def main() -> None:
-        calls = [asyncio.create_task(place.model.respond([number], [], Sampling())) for number in range(100)]
+        calls = [asyncio.create_task(place.model.respond([{"n": number}], [], Sampling())) for number in range(100)]
         more = asyncio.create_task(place.work(20, 400))
         for number, call in enumerate(calls):
             await asyncio.sleep(0.37)

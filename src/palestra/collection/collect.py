@@ -148,14 +148,8 @@ async def play(
 
         engine = Engine(route, store, run_limits(config), acknowledge)
         signals.tell(engine.stop)
-        endpoints.stop = engine.stop
-        endpoints.tell = lambda text: progress.interrupted_by(text, show)
-        try:
+        with endpoints.heeded(lambda text: progress.interrupted_by(text, show), engine.stop):
             await run_shown(engine, planned, progress)
-        except PalestraError:
-            # What was under way has left no line, so that it is owed again; what is stored deserves its report.
-            if not endpoints.are_given_up:
-                raise
         # From here on nothing is left to stop.
         signals.stop = None
     stored = resumed.rollouts + store.stored
