@@ -89,12 +89,13 @@ def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
 
 
 def test_a_remark_stands_on_a_line_of_its_own() -> None:
-    terminal = Terminal()
+    terminal, shown = Terminal(), list[str]()
     line = ProgressLine(terminal, 10)
     line.show()
     width = len(terminal.getvalue()) - 1
-    line.clear()
+    line.remark("no room", shown.append)
     assert terminal.getvalue().endswith("\r" + " " * width + "\r")
     plain = io.StringIO()
-    ProgressLine(plain, 10).clear()
+    ProgressLine(plain, 10).remark("no room", shown.append)
     assert plain.getvalue() == ""
+    assert shown == ["no room", "no room"]

@@ -125,12 +125,10 @@ async def play(
     """Read back what is stored, play what is owed, and close everything that was opened for it."""
     ledger = RolloutLedger(config.repeats, config.attempts)
 
-    def remark(text: str) -> None:
-        progress.clear()
-        show(text)
-
     async with AsyncExitStack() as stack:
-        store = JsonlStore(paths, ledger, patience_s=config.disk_patience_s, tell=remark)
+        store = JsonlStore(
+            paths, ledger, patience_s=config.disk_patience_s, tell=lambda text: progress.remark(text, show)
+        )
         stack.push_async_callback(store.close)
         resumed = await asyncio.to_thread(resume, paths, ledger)
         for problem in resumed.problems:

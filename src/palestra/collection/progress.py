@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -65,11 +66,12 @@ class ProgressLine:
             self.printed_at = now
             print(self.text(), file=self.stream, flush=True)
 
-    def clear(self) -> None:
-        """Make room for a remark where the line stands; the next one follows below."""
+    def remark(self, text: str, show: Callable[[str], None]) -> None:
+        """Show a remark where the line stands; the next one follows below."""
         if self.stream.isatty():
             self.stream.write("\r" + " " * self.width + "\r")
             self.stream.flush()
+        show(text)
 
     def end(self) -> None:
         """Print the final state on a line of its own."""
