@@ -6,6 +6,7 @@ from pathlib import Path
 from palestra.conformance.cases import read_cases
 from palestra.core.discovery import every_environment
 from palestra.core.errors import DEFAULT_CODES, ERRORS
+from palestra.monitor.catalogue import METRICS, Metric
 
 HERE = Path(__file__).parent
 
@@ -14,6 +15,7 @@ def pages() -> dict[str, str]:
     """Every generated page: path below docs/, and text."""
     return {
         "reference/errors.md": errors_page(),
+        "reference/metrics.md": metrics_page(),
         "reference/paid-without-an-answer.md": expected_full_page(),
     }
 
@@ -39,6 +41,22 @@ def errors_page() -> str:
     lines += ["| boundary | code |", "|---|---|"]
     lines += [f"| `{boundary}` | `{code}` |" for boundary, code in DEFAULT_CODES.items()]
     return "\n".join(lines) + "\n"
+
+
+def metrics_page() -> str:
+    """The page as it is, with its tables made anew: the prose around them is written by hand."""
+    text = (HERE / "reference" / "metrics.md").read_text(encoding="utf-8")
+    for place in ("agent", "task"):
+        begin, end = f"<!-- {place} metrics -->\n", "<!-- end -->"
+        before, _, rest = text.partition(begin)
+        rows = [metric_row(metric) for metric in METRICS if place in metric.places]
+        table = ["| name | formula | unit | range | source |", "|---|---|---|---|---|", *rows]
+        text = before + begin + "\n" + "\n".join(table) + "\n\n" + end + rest.partition(end)[2]
+    return text
+
+
+def metric_row(metric: Metric) -> str:
+    return f"| `{metric.name}` | {cell(metric.formula)} | {metric.unit} | {metric.range} | {metric.source} |"
 
 
 def cell(text: str) -> str:

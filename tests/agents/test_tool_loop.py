@@ -9,7 +9,7 @@ import pytest
 
 from palestra import Failure, Item, Reply, Sampling, Step, Transcript, Verdict
 from palestra.agents.tool_loop import AgentLimits, ToolLoop, Trajectory
-from palestra.core.model import CallTokens, TokenTrace, Usage
+from palestra.core.model import CallTokens, ModelCall, TokenTrace, Usage
 from palestra.core.tools import answer, tool, tools_of
 from palestra.core.transcript import assistant_message, function_calls, is_assistant_message, user_message
 
@@ -61,12 +61,12 @@ class Speaker:
 
     def __init__(self, *replies: Reply) -> None:
         self.replies = replies
-        self.asked: list[tuple[list[Item], Sampling, TokenTrace | None]] = []
+        self.asked: list[tuple[list[Item], Sampling, list[int] | None]] = []
 
     async def respond(
         self, items: Sequence[Item], tools: Sequence[Any], sampling: Sampling, trace: TokenTrace | None = None
     ) -> Reply:
-        self.asked.append((list(items), sampling, trace))
+        self.asked.append((list(items), sampling, None if trace is None else list(trace.ids)))
         return self.replies[min(len(self.asked), len(self.replies)) - 1]
 
     async def close(self) -> None:
@@ -101,7 +101,7 @@ class TestTalk:
         kinds = [item["type"] for item in trajectory.transcript.output]
         assert kinds == ["reasoning", *["function_call"] * 2, *["function_call_output"] * 2, "message"]
         assert [entry.output for entry in trajectory.transcript.calls] == ["noted a", "noted b"]
-        assert (trajectory.end_reason, trajectory.model, trajectory.model_calls) == ("done", "checkpoint", 2)
+        assert (trajectory.end_reason, trajectory.model, len(trajectory.calls)) == ("done", "checkpoint", 2)
         assert trajectory.usage == Usage(4, 2)
 
     def test_the_model_is_asked_with_all_that_came_before(self) -> None:
@@ -122,7 +122,7 @@ class TestTalk:
 
     def test_a_reply_of_reasoning_alone_is_followed_by_another_call(self) -> None:
         trajectory, _ = play(Speaker(reply(REASONING), reply(), DONE))
-        assert (trajectory.end_reason, trajectory.model_calls) == ("done", 3)
+        assert (trajectory.end_reason, len(trajectory.calls)) == ("done", 3)
 
     def test_the_environment_speaks_rewards_and_ends(self) -> None:
         def step(number: int, items: Sequence[Item]) -> Step:
@@ -133,7 +133,7 @@ class TestTalk:
         trajectory, _ = play(Speaker(DONE), DeskSession(step))
         assert trajectory.transcript.step_rewards == (2.0, 3.0)
         assert trajectory.transcript.output[1] == user_message("go on")
-        assert (trajectory.end_reason, trajectory.model_calls) == ("done", 3)
+        assert (trajectory.end_reason, len(trajectory.calls)) == ("done", 3)
 
     def test_each_turn_has_a_seed_of_its_own_within_range(self) -> None:
         speaker = Speaker(reply(call("a")), reply(call("b")), DONE)
@@ -153,7 +153,7 @@ class TestLimits:
 
     def test_max_steps_counts_model_calls_and_the_last_calls_are_answered(self) -> None:
         trajectory, session = play(Speaker(reply(call("a"))), max_steps=3)
-        assert (trajectory.end_reason, trajectory.model_calls) == ("max_steps", 3)
+        assert (trajectory.end_reason, len(trajectory.calls)) == ("max_steps", 3)
         assert session.desk.seen == ["a"] * 3
         assert all(entry.output == "noted a" for entry in trajectory.transcript.calls)
 
@@ -170,7 +170,7 @@ class TestLimits:
             return Step()
 
         trajectory, _ = play(Speaker(DONE), DeskSession(step), time_limit_s=0.05, max_steps=None)
-        assert (trajectory.end_reason, trajectory.model_calls) == ("time_limit", 2)
+        assert (trajectory.end_reason, len(trajectory.calls)) == ("time_limit", 2)
         assert trajectory.step_s >= 0.06
 
     def test_what_the_session_raises_goes_through(self) -> None:
@@ -194,21 +194,38 @@ class TestTokens:
         )
         trajectory, _ = play(speaker)
         assert trajectory.trace == TokenTrace(
-            (1, 2, 3, 4, 5, 6, 7), (0.0, 0.0, -3.0, -4.0, 0.0, -6.0, -7.0), (0, 0, 1, 1, 0, 1, 1)
+            [1, 2, 3, 4, 5, 6, 7], [0.0, 0.0, -3.0, -4.0, 0.0, -6.0, -7.0], bytearray((0, 0, 1, 1, 0, 1, 1))
         )
-        assert [trace.ids if trace else None for _, _, trace in speaker.asked] == [
-            None,
-            (1, 2, 3, 4),
-            (1, 2, 3, 4, 5, 6),
+        assert [ids for _, _, ids in speaker.asked] == [None, [1, 2, 3, 4], [1, 2, 3, 4, 5, 6]]
+        assert [(call.input_tokens, call.output_tokens, call.generation_start) for call in trajectory.calls] == [
+            (2, 2, 2),
+            (5, 1, 5),
+            (6, 1, 6),
         ]
+
+    def test_each_call_is_noted_with_its_items_and_what_the_backend_counted(self) -> None:
+        trajectory, _ = play(Speaker(reply(REASONING, call("a"), output_tokens=7), reply(REASONING), DONE))
+        assert trajectory.calls == (
+            ModelCall(0, 2, 2, 7, "stop"),
+            ModelCall(3, 4, 2, 1, "stop"),
+            ModelCall(4, 5, 2, 1, "stop"),
+        )
 
     def test_a_model_that_knows_no_tokens_has_no_trace(self) -> None:
         assert play(Speaker(DONE))[0].trace is None
 
-    @pytest.mark.parametrize(("prompt", "position"), [([1, 2, 9, 4, 5], 2), ([1, 2, 3], 3), ([], 0), ([9], 0)])
-    def test_a_prompt_that_drifts_is_a_failure_with_turn_and_position(self, prompt: list[int], position: int) -> None:
+    @pytest.mark.parametrize(
+        ("prompt", "named"),
+        [
+            ([1, 2, 9, 4, 5], "position 2: token 3 became 9"),
+            ([1, 2, 3], "position 3: token 4 is missing, the prompt ends before it"),
+            ([], "position 0: token 1 is missing"),
+            ([9], "position 0: token 1 became 9"),
+        ],
+    )
+    def test_a_prompt_that_drifts_is_a_failure_with_turn_and_position(self, prompt: list[int], named: str) -> None:
         speaker = Speaker(reply(call("a"), tokens=tokens([1, 2], [3, 4])), reply(call("b"), tokens=tokens(prompt, [6])))
         with pytest.raises(Failure) as caught:
             play(speaker)
         assert (caught.value.boundary, caught.value.code) == ("model", "token-drift")
-        assert f"turn 2: the prompt differs from the tokens so far at position {position}" in caught.value.message
+        assert f"turn 2: the prompt differs from the tokens so far at {named}" in caught.value.message

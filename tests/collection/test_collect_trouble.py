@@ -20,7 +20,7 @@ from palestra.collection.report import write_metrics
 from palestra.collection.signals import Signals
 from palestra.core.errors import PalestraError
 from palestra.rollout.record import Outcome
-from tests.collection.workspace import Workspace, keys_of, lines_of, words
+from tests.collection.workspace import ECHO, Workspace, keys_of, lines_of, words
 
 
 @pytest.fixture
@@ -150,11 +150,12 @@ def test_metrics_that_cannot_be_written_do_not_hide_the_report(place: Workspace)
 
 
 def test_a_full_disk_ends_the_run_with_one_message_and_its_resume_finishes_it(place: Workspace) -> None:
-    place.rows(words(60))
+    # Lines are written in batches of about a megabyte: one of them has to fit.
+    place.rows(words(2000))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     acknowledged: list[str] = []
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))
         with pytest.raises(PalestraError, match=r"rollouts\.jsonl cannot be written: File too large"):
             place.collect(observe=lambda outcome: acknowledged.append(outcome.job.key), concurrency=3)
     finally:
@@ -163,8 +164,16 @@ def test_a_full_disk_ends_the_run_with_one_message_and_its_resume_finishes_it(pl
     assert acknowledged
     assert set(acknowledged) <= set(kept)
     report = place.collect(resume=True)
-    assert (report.judged, report.stored) == (60 - len(kept), 60)
+    assert (report.judged, report.stored) == (2000 - len(kept), 2000)
     assert place.remarks == []
+
+
+UNHURRIED = """
+    async def setup(self) -> None:
+        import asyncio
+
+        await asyncio.sleep(0.05)
+"""
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -175,6 +184,7 @@ def test_a_signal_during_the_run_leaves_a_report_and_two_leave_out_the_metrics(p
             # Python notices a signal between two steps of the program.
             time.sleep(0.01)
 
+    place.environment("echo", ECHO + UNHURRIED)
     report = place.collect(observe=observe, concurrency=1)
     assert (report.exit_code, report.stop_reason) == (143, "stopped by SIGTERM")
     assert 1 <= report.stored < 6

@@ -129,7 +129,7 @@ class TestSingleTurn:
         for reply, reward in (("5", 1.0), (" 5\n", 1.0), ("6", 0.0), ("", 0.0)):
             trajectory, verdict = play(Sum, {"a": 2, "b": 3}, [reply])
             assert verdict.reward == reward
-            assert (trajectory.end_reason, trajectory.model_calls) == ("done", 1)
+            assert (trajectory.end_reason, len(trajectory.calls)) == ("done", 1)
         assert trajectory.transcript.prompt == (user_message("What is 2 + 3?"),)
 
 
@@ -165,7 +165,7 @@ class TestStatefulTools:
     def test_what_was_left_when_a_limit_was_reached_is_judged(self) -> None:
         limits = AgentLimits(max_steps=2)
         trajectory, verdict = play(Shop, self.ROW, [[buy("bread")], [buy("milk")], "never said"], limits)
-        assert (trajectory.end_reason, trajectory.model_calls, verdict.reward) == ("max_steps", 2, 0.0)
+        assert (trajectory.end_reason, len(trajectory.calls), verdict.reward) == ("max_steps", 2, 0.0)
         assert verdict.metrics == {"left": 3}
 
 
@@ -186,7 +186,7 @@ class TestOneThatLeads:
 
     def test_it_ends_its_own_episode(self) -> None:
         trajectory, verdict = play(Quiz, self.ROW, ["a", "wrong", "never said"])
-        assert (trajectory.end_reason, trajectory.model_calls) == ("done", 2)
+        assert (trajectory.end_reason, len(trajectory.calls)) == ("done", 2)
         assert trajectory.transcript.step_rewards == (1.0, 0.0)
         assert verdict.reward == pytest.approx(1 / 3)
 

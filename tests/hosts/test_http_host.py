@@ -647,7 +647,7 @@ class TestHost:
             return trajectory, await session.verify(trajectory.transcript), server
 
         trajectory, verdict, server = opened(play)
-        assert (trajectory.end_reason, trajectory.model_calls) == ("done", 4)
+        assert (trajectory.end_reason, len(trajectory.calls)) == ("done", 4)
         said = [each.output for each in trajectory.transcript.calls]
         assert said[2:] == ['{"success":true}', '{"count":4}']
         assert "Invalid tool call arguments" in said[0]

@@ -171,7 +171,7 @@ def test_an_error_in_the_thread_reaches_every_request_and_the_next_one_starts_ag
     async def run() -> None:
         model = EmbeddedModel()
         spoken = [*QUESTION, {"role": "assistant", "content": "Red."}, *QUESTION]
-        unknown = TokenTrace((10**6,), (0.0,), (1,))
+        unknown = TokenTrace([10**6], [0.0], bytearray((1,)))
         outcomes = await asyncio.gather(
             *(model.respond(spoken, [], Sampling(max_output_tokens=2), trace) for trace in (unknown, None)),
             return_exceptions=True,
@@ -209,9 +209,7 @@ def test_the_prompt_of_each_turn_starts_with_the_tokens_of_the_turns_before() ->
         for turn, limit in enumerate((4, 40, 4)):
             reply = await reply_to(items, Sampling(temperature=0, max_output_tokens=limit), trace)
             assert reply.tokens is not None
-            extended = trace.extended(reply.tokens)
-            assert extended is not None
-            trace = extended
+            trace.extend(reply.tokens, turn=turn + 1)
             ends.add(reply.stop_reason)
             items += [*reply.items, user_message(f"Only say {turn}.")]
         assert ends == {"stop", "max_output_tokens"}
@@ -228,8 +226,8 @@ def test_a_trace_closes_an_unfinished_turn_and_keeps_a_finished_one() -> None:
     opening = reader.prompt(items[:1], None)
     said = reader.tokenizer.encode("Hello")
     for ending in ([], [TURN_END]):
-        ids = (*opening, *said, *ending)
-        trace = TokenTrace(ids, (0.0,) * len(ids), (0,) * len(ids))
+        ids = [*opening, *said, *ending]
+        trace = TokenTrace(ids, [0.0] * len(ids), bytearray(len(ids)))
         assert reader.prompt(items, trace) == whole
 
 

@@ -17,11 +17,10 @@ if weights_path() is None:
 
 import numpy as np
 
-from palestra.models.embedded.attention import PrefillAttention, Tile
-from palestra.models.embedded.cache import BLOCK_POSITIONS, BlockTable, KeyValueCache
 from palestra.models.embedded.chat import Chat
-from palestra.models.embedded.gguf import Floats, GgufFile
+from palestra.models.embedded.gguf import GgufFile
 from palestra.models.embedded.network import Network
+from tests.models.forward_pass import log_softmax
 
 REFERENCE = json.loads(Path(__file__).parents[1].joinpath("golden", "embedded_reference.json").read_text())
 CONVERSATIONS: list[dict[str, Any]] = REFERENCE["conversations"]
@@ -45,20 +44,6 @@ def chat(weights: GgufFile) -> Chat:
 @pytest.fixture(scope="module")
 def network(weights: GgufFile) -> Network:
     return Network(weights)
-
-
-def log_softmax(network: Network, ids: list[int]) -> Floats:
-    """(positions, vocabulary), with all of `ids` read as a prompt."""
-    shape = network.shape
-    cache, table = KeyValueCache(shape.layers, shape.key_heads, shape.width), BlockTable()
-    cache.extend(table, len(ids))
-    starts = range(0, len(ids), BLOCK_POSITIONS)
-    tiles = [Tile(table, start, min(BLOCK_POSITIONS, len(ids) - start)) for start in starts]
-    hidden = network.hidden(np.array(ids), np.arange(len(ids)), PrefillAttention(cache, network.threads, tiles))
-    logits = network.logits(hidden)[:, : len(ids)]
-    logits -= logits.max(axis=0)
-    logits -= np.log(np.exp(logits).reshape(-1, 256, len(ids)).sum(axis=1).sum(axis=0))
-    return logits.T
 
 
 @by_name

@@ -8,13 +8,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from palestra.core.errors import Failure
-from palestra.core.model import CallTokens, Sampling, TokenTrace
+from palestra.core.model import Sampling
 from palestra.models.chat import messages_from_items
 from palestra.models.openai_chat import Dialect, chat_reply, chat_request
 from palestra.models.openai_errors import lacks_route, retry_after_s, status_failure
 from palestra.models.openai_http import Answer, Endpoint
 from palestra.models.openai_responses import responses_reply, responses_request
-from palestra.models.openai_tokens import check_drift, reply_tokens, with_prompt
+from palestra.models.openai_tokens import reply_tokens, with_prompt
 from palestra.wire.encoding import encode
 
 KEYS = st.sampled_from(
@@ -76,15 +76,3 @@ def test_any_refusal_is_a_failure(status: int, body: Any, wait: str) -> None:
     assert status_failure(answer, endpoint).boundary in ("model", "limit")
     assert lacks_route(answer) in (True, False)
     assert 0 <= (retry_after_s(answer.headers) or 0) <= 300
-
-
-@given(st.lists(st.integers(0, 3), max_size=6), st.lists(st.integers(0, 3), min_size=1, max_size=6))
-def test_drift_is_found_exactly_when_the_trace_cannot_go_on(old: list[int], new: list[int]) -> None:
-    trace = TokenTrace(tuple(old), (0.0,) * len(old), (0,) * len(old))
-    tokens = CallTokens(tuple(new), (), ())
-    try:
-        check_drift(trace, tokens)
-        drifted = False
-    except Failure:
-        drifted = True
-    assert drifted == (trace.extended(tokens) is None)

@@ -96,22 +96,10 @@ def test_a_tokenize_that_fails_is_judged_like_any_call() -> None:
     assert (caught.value.code, caught.value.retryable) == ("model-server-error", True)
 
 
-@pytest.mark.parametrize(
-    ("ids", "named"),
-    [((1, 9, 3), "position 1: token 9 became 2"), ((1, 2, 3, 7), "position 3: token 7 became the end")],
-)
-def test_drift_is_named_by_its_position(ids: tuple[int, ...], named: str) -> None:
-    trace = TokenTrace(ids, (0.0,) * len(ids), (0,) * len(ids))
-    with pytest.raises(Failure, match=named) as caught:
-        tokens_of(ON_THE_CHOICE, trace)
-    assert (caught.value.code, caught.value.retryable) == ("token-drift", False)
-
-
 def test_a_rollout_goes_on_from_its_own_tokens() -> None:
-    trace = TokenTrace((1, 2), (0.0, -0.3), (0, 1))
+    trace = TokenTrace([1, 2], [0.0, -0.3], bytearray((0, 1)))
     reply, endpoint = tokens_of(ON_THE_CHOICE, trace)
-    assert reply.tokens is not None
-    assert trace.extended(reply.tokens) == TokenTrace((1, 2, 3, 4, 5), (0.0, -0.3, 0.0, -0.1, -0.2), (0, 1, 0, 1, 1))
+    assert reply.tokens == TOKENS
     assert endpoint.bodies(CHAT)[0]["messages"] == [
         {"role": "user", "content": "a"},
         {
@@ -130,6 +118,6 @@ def test_without_token_ids_none_are_told() -> None:
         lambda url: OpenAIModel("m", base_url=url, api="chat"),
         {CHAT: always(ON_THE_CHOICE)},
         TALK,
-        trace=TokenTrace((7,), (0.0,), (0,)),
+        trace=TokenTrace([7], [0.0], bytearray(1)),
     )
     assert reply.tokens is None

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from palestra import Failure, PalestraError, Sampling
-from palestra.core.model import Model, Reply
+from palestra.core.model import Model, ModelCall, Reply
 from palestra.core.transcript import assistant_message, user_message
 from palestra.models.replay import ReplayModel
+from palestra.wire.calls import call_object
 
 CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
 RESULT = {"type": "function_call_output", "call_id": "c", "output": "x"}
@@ -44,6 +45,16 @@ def test_each_turn_is_said_again_without_what_the_environment_said(tmp_path: Pat
     assert [reply.items for reply in replies] == [(CALL,), (OUTPUT[2],), (OUTPUT[4],)]
     assert [reply.stop_reason for reply in replies] == ["tool_calls", "stop", "stop"]
     assert [reply.model for reply in replies] == ["m"] * 3
+
+
+def test_noted_calls_are_said_again_exactly_even_if_one_only_thought(tmp_path: Path) -> None:
+    thought = {"type": "reasoning", "summary": []}
+    notes = [ModelCall(0, 1, 0, 0, "stop"), ModelCall(1, 2, 0, 0, "max_output_tokens")]
+    line = rollout([thought, assistant_message("one")])
+    line["palestra"] = {"task_hash": "h", "calls": [call_object(call) for call in notes]}
+    replies = said(one(stored(tmp_path, line)), 2)
+    assert [reply.items for reply in replies] == [(thought,), (assistant_message("one"),)]
+    assert [reply.stop_reason for reply in replies] == ["stop", "max_output_tokens"]
 
 
 def test_nothing_is_invented_after_the_last_reply(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import math
 import statistics
 import sys
 from array import array
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from palestra.collection.profile import Plan
 from palestra.collection.report import write_aggregate
-from palestra.monitor.metrics import AgentColumns, aggregate, describe, pass_metrics, read_columns
+from palestra.core.errors import PalestraError
+from palestra.monitor.columns import AgentColumns, Reading, read_columns
+from palestra.monitor.metrics import agent_entry, describe
 from palestra.wire.encoding import encode_with_checksum
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
@@ -32,7 +34,7 @@ def rollout(task: int, repeat: int, reward: Any, agent: str = "a", **fields: Any
     }
 
 
-def metrics_of(folder: Path, *files: list[Any]) -> tuple[list[dict[str, Any]], list[str]]:
+def metrics_of(folder: Path, *files: list[Any], **reading: Any) -> tuple[list[dict[str, Any]], list[str]]:
     """The metrics of files of these lines, and the problems on the way."""
     paths: list[Path] = []
     for number, lines in enumerate(files):
@@ -40,7 +42,14 @@ def metrics_of(folder: Path, *files: list[Any]) -> tuple[list[dict[str, Any]], l
         text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
         paths[-1].write_text(text)
     problems: list[str] = []
-    return aggregate(read_columns(paths, problems)), problems
+    columns = read_columns(paths, problems, Reading(**reading))
+    file = io.BytesIO()
+    write_aggregate(columns, {name: Plan() for name in columns.agents}, file)
+    return json.loads(file.getvalue()), problems
+
+
+def answer_of_all(rollout: Any) -> str:
+    return "extracted_answer"
 
 
 def test_the_vectors_of_the_wire_format_hold_exactly(tmp_path: Path) -> None:
@@ -62,7 +71,12 @@ def test_the_vectors_of_the_wire_format_hold_exactly(tmp_path: Path) -> None:
     groups = entry["group_level_metrics"]
     assert [(group["_ng_task_index"], group["num_rollouts"]) for group in groups] == [(0, 2), (1, 2)]
     assert [(group["mean/reward"], group["std/reward"]) for group in groups] == [(0.5, 0.7071067811865476), (1.0, 0)]
-    assert entry["key_metrics"] == {"mean/reward": 0.75}
+    assert {name: entry["key_metrics"][name] for name in entry["key_metrics"] if name.count("/") == 1} == {
+        "mean/reward": 0.75,
+        "pass@1[avg-of-2]/accuracy": 75.0,
+        "pass@2/accuracy": 100.0,
+        "pass^2/accuracy": 50.0,
+    }
     assert entry["agent_ref"] == {"name": "a"}
 
 
@@ -76,32 +90,6 @@ def test_statistics_agree_with_numpy_and_the_standard_library(values: list[float
     assert (found["max"], found["min"]) == (max(values), min(values))
     expected = statistics.stdev(values) if len(values) > 1 else 0.0
     assert found["std"] == close(expected, rel=1e-9, abs=1e-9)
-
-
-@settings(deadline=None)
-@given(st.lists(st.lists(st.sampled_from((0.0, 1.0)), min_size=1, max_size=6), min_size=1, max_size=5))
-def test_pass_at_k_is_the_share_of_all_subsets_that_hold_a_right_answer(tasks: list[list[float]]) -> None:
-    found = pass_metrics(tasks)
-    for k in range(1, max(map(len, tasks)) + 1):
-        shares = [
-            statistics.mean(float(any(chosen)) for chosen in combinations(scores, k))
-            for scores in tasks
-            if len(scores) >= k
-        ]
-        assert found[f"pass@{k}/accuracy"] == pytest.approx(100 * statistics.mean(shares))
-
-
-@settings(deadline=None)
-@given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=5), min_size=1, max_size=5))
-def test_averages_over_k_count_the_tasks_that_have_k_rollouts(tasks: list[list[float]]) -> None:
-    found = pass_metrics(tasks)
-    for k in range(1, max(map(len, tasks)) + 1):
-        counted = [scores for scores in tasks if len(scores) >= k]
-        mean = statistics.mean(statistics.mean(scores[:k]) for scores in counted)
-        assert found[f"pass@1[avg-of-{k}]/accuracy"] == pytest.approx(100 * mean)
-        if any(score not in (0, 1) for scores in tasks for score in scores):
-            best = statistics.mean(max(scores[:k]) for scores in counted)
-            assert found[f"pass@{k}/accuracy"] == pytest.approx(100 * best)
 
 
 def test_fields_that_some_rollouts_lack_are_averaged_over_those_that_have_them(tmp_path: Path) -> None:
@@ -176,24 +164,148 @@ def test_files_without_a_rollout_have_no_metrics(tmp_path: Path) -> None:
     assert metrics_of(tmp_path, ["", "  "]) == ([], [])
 
 
-def test_what_is_written_group_by_group_is_what_aggregate_gives(tmp_path: Path) -> None:
-    path = tmp_path / "r.jsonl"
-    lines = [rollout(task, repeat, task % 2, agent) for task in range(5) for repeat in range(3) for agent in "ab"]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    agents = read_columns([path], [])
-    file = io.BytesIO()
-    entries = write_aggregate(agents, file)
-    assert json.loads(file.getvalue()) == aggregate(agents)
-    assert [entry["agent_ref"]["name"] for entry in entries] == ["a", "b"]
-    assert all("group_level_metrics" not in entry for entry in entries)
+def test_a_group_says_who_its_rollouts_are(tmp_path: Path) -> None:
+    lines = [rollout(3, 1, 0.0, flag=True, response={"usage": {"output_tokens": 7}}), rollout(3, 0, 0.25, flag=False)]
+    (entry,), _ = metrics_of(tmp_path, lines)
+    (group,) = entry["group_level_metrics"]
+    names = ("num_rollouts", "expected_num_rollouts", "missing_num_rollouts", "reward_profile_completion_pct")
+    assert [group[name] for name in names] == [2, 2, 0, 100.0]
+    assert group["rollout_infos"] == [
+        {"rollout_id": "3:0", "_ng_task_index": 3, "_ng_rollout_index": 0, "reward": 0.25, "flag": 0},
+        {
+            "rollout_id": "3:1",
+            "_ng_task_index": 3,
+            "_ng_rollout_index": 1,
+            "reward": 0.0,
+            "flag": 1,
+            "output_tokens": 7,
+        },
+    ]
+    # Whole numbers stay whole, so that a count is no 7.0.
+    assert '"output_tokens": 7}' in json.dumps(group)
 
 
-def test_a_rollout_takes_eight_bytes_a_column_and_sixteen_for_its_place() -> None:
+def test_means_have_the_error_over_tasks(tmp_path: Path) -> None:
+    # Rewards [1, 0] and [1, 1]: the mean is 0.75, the deviations are [0.25, -0.75] and [0.25, 0.25], their sums by
+    # task -0.5 and 0.5; sqrt(0.25 + 0.25) / 4 = 0.1767766952966369, and t(1 degree of freedom) is 12.706204736174694.
+    lines = [rollout(0, 0, 1), rollout(0, 1, 0), rollout(1, 0, 1), rollout(1, 1, 1)]
+    (entry,), _ = metrics_of(tmp_path, lines)
+    found = entry["agent_metrics"]
+    assert found["mean/reward/std_err"] == pytest.approx(0.1767766952966369, rel=1e-12)
+    assert found["mean/reward/ci95_low"] == pytest.approx(0.75 - 12.706204736174694 * 0.1767766952966369, rel=1e-9)
+    assert found["mean/reward/ci95_high"] == pytest.approx(0.75 + 12.706204736174694 * 0.1767766952966369, rel=1e-9)
+    # pass@1 is [0.5, 1] over tasks: standard deviation 0.35355, over sqrt(2) is 0.25.
+    assert found["pass@1/accuracy/std_err"] == pytest.approx(25.0, rel=1e-12)
+    assert {"mean/reward/std_err", "pass@2/accuracy/ci95_low", "pass^2/accuracy/std_err"} <= entry["key_metrics"].keys()
+
+
+def test_one_task_alone_has_no_interval(tmp_path: Path) -> None:
+    (entry,), _ = metrics_of(tmp_path, [rollout(0, 0, 1.0), rollout(0, 1, 0.0)])
+    assert not [name for name in entry["agent_metrics"] if name.endswith(("/std_err", "/ci95_low", "/ci95_high"))]
+
+
+def test_majorities_need_to_know_which_field_is_the_answer(tmp_path: Path) -> None:
+    # Task 0 votes 7 (right) twice against 8 once; task 1 votes 5 and 6, a tie of right and wrong; task 2 has no answer.
+    said = [["7", "8", "7"], ["5", "6", None], [None, None, None]]
+    right = [[1.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    lines = [
+        rollout(task, repeat, right[task][repeat], extracted_answer=said[task][repeat])
+        for task in range(3)
+        for repeat in range(3)
+    ]
+    (entry,), _ = metrics_of(tmp_path, lines)
+    assert not [name for name in entry["agent_metrics"] if name.startswith("majority@") or "no_answer" in name]
+    (entry,), _ = metrics_of(tmp_path, lines, answer_key_of=answer_of_all)
+    found = entry["agent_metrics"]
+    # k=1: right, right, none. k=2: a tie in both tasks (0.5 each). k=3: 1 for task 0, 0.5 for task 1.
+    assert [found[f"majority@{k}/accuracy"] for k in (1, 2, 3)] == pytest.approx([200 / 3, 100 / 3, 50.0])
+    assert [found[f"pass@1[avg-of-{k}]/no_answer"] for k in (1, 2, 3)] == pytest.approx([100 / 3, 100 / 3, 400 / 9])
+    assert found["per_sample_aggregate"]["no_answer"] == pytest.approx([100 / 3, 100 / 3, 200 / 3])
+    assert "majority@3/accuracy" in entry["key_metrics"]
+    assert not [name for name in entry["key_metrics"] if "no_answer" in name]
+
+
+def test_answers_of_environments_that_name_no_field_do_not_count_as_missing(tmp_path: Path) -> None:
+    lines = [rollout(0, 0, 1.0, extracted_answer="a", kind="x"), rollout(1, 0, 1.0, kind="y")]
+    key_of = {"x": "extracted_answer", "y": None}
+    (entry,), _ = metrics_of(tmp_path, lines, answer_key_of=lambda rollout: key_of[rollout["kind"]])
+    assert (entry["agent_metrics"]["pass@1/no_answer"], entry["agent_metrics"]["majority@1/accuracy"]) == (0.0, 100.0)
+
+
+def test_a_field_that_no_rollout_has_makes_no_majority(tmp_path: Path) -> None:
+    (entry,), _ = metrics_of(tmp_path, [rollout(0, 0, 1.0)], answer_key_of=answer_of_all)
+    assert "majority@1/accuracy" not in entry["agent_metrics"]
+
+
+def test_answers_are_equal_if_their_values_are(tmp_path: Path) -> None:
+    said: list[Any] = [7, 7.0, "7", {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"b": 2, "a": 1}]
+    lines = [rollout(0, repeat, float(repeat > 2), extracted_answer=answer) for repeat, answer in enumerate(said)]
+    (entry,), _ = metrics_of(tmp_path, lines, answer_key_of=answer_of_all)
+    found = entry["agent_metrics"]
+    # Two for 7; then the objects draw level with two, and win with three.
+    assert [found[f"majority@{k}/accuracy"] for k in (2, 3, 5, 6)] == [0.0, 0.0, 50.0, 100.0]
+
+
+def test_subsets_have_the_metrics_in_percent_of_their_tasks(tmp_path: Path) -> None:
+    lines = [
+        rollout(0, 0, 1.0, palestra={"task": {"difficulty": 1}}),
+        rollout(0, 1, 0.0, palestra={"task": {"difficulty": 1}}),
+        rollout(1, 0, 0.0, difficulty="hard"),
+        rollout(2, 0, 1.0),
+    ]
+    (entry,), _ = metrics_of(tmp_path, lines, subset_field="difficulty")
+    found = entry["agent_metrics"]
+    assert {name: found[name] for name in ("1/pass@1/accuracy", "1/pass@2/accuracy", "hard/pass@1/accuracy")} == {
+        "1/pass@1/accuracy": 50.0,
+        "1/pass@2/accuracy": 100.0,
+        "hard/pass@1/accuracy": 0.0,
+    }
+    assert not [name for name in found if name.startswith("1/") and "per_sample" in name]
+    assert "hard/pass@2/accuracy" not in found
+
+
+def test_a_field_with_too_many_values_names_no_subsets(tmp_path: Path) -> None:
+    lines = [rollout(task, 0, 1.0, number=task) for task in range(1001)]
+    with pytest.raises(PalestraError, match="more than 1000 values"):
+        metrics_of(tmp_path, lines, subset_field="number")
+
+
+def test_an_answer_nested_too_deeply_loses_its_line_only(tmp_path: Path) -> None:
+    deep = json.dumps(rollout(0, 1, 0.0))[:-1] + ', "extracted_answer": ' + "[" * 900 + "]" * 900 + "}"
+    (entry,), problems = metrics_of(tmp_path, [rollout(0, 0, 1.0), deep], answer_key_of=answer_of_all)
+    assert entry["agent_metrics"]["mean/reward"] in (0.5, 1.0)
+    assert len(problems) == (entry["agent_metrics"]["mean/reward"] == 1.0)
+
+
+def test_a_field_of_the_rollouts_comes_before_an_error_of_the_same_name(tmp_path: Path) -> None:
+    lines = [{**rollout(task, 0, float(task)), "reward/std_err": 9.0} for task in range(3)]
+    (entry,), _ = metrics_of(tmp_path, lines)
+    assert entry["agent_metrics"]["mean/reward/std_err"] == 9.0
+
+
+@given(st.permutations(range(6)))
+def test_the_order_of_lines_and_of_tasks_does_not_matter(order: list[int]) -> None:
+    scores = [[1.0, 0.0, 1.0], [0.0], [0.5, 0.25], [1.0, 1.0, 1.0], [0.0, 0.0], [0.75, 1.0, 0.125]]
+    expected, found = AgentColumns(), AgentColumns()
+    for columns, tasks in ((expected, range(6)), (found, order)):
+        for place, task in enumerate(tasks):
+            for repeat in sorted(range(len(scores[task])), reverse=columns is found):
+                columns.add(rollout(place, repeat, scores[task][repeat]), place)
+        columns.arrange()
+    one, other = (agent_entry("a", columns)["agent_metrics"] for columns in (expected, found))
+    assert other.pop("per_sample_aggregate") == {
+        name: pytest.approx(values) for name, values in one.pop("per_sample_aggregate").items()
+    }
+    assert other == pytest.approx(one)
+
+
+def test_a_rollout_takes_eight_bytes_a_number_and_forty_for_what_it_is() -> None:
     columns = AgentColumns()
     count = 20_000
     for number in range(count):
         columns.add(rollout(number // 4, number % 4, 1.0, length=3), number // 4)
-    arrays: list[array[Any]] = [columns.tasks, columns.repeats, *columns.columns.values()]
-    assert len(arrays) == 4
-    assert sum(map(sys.getsizeof, arrays)) / count < 4 * 8 * 1.15
+    arrays: list[array[Any]] = [*columns.columns.values(), columns.tasks, columns.repeats, columns.lines]
+    arrays += [columns.answers, columns.subsets]
+    assert len(arrays) == 7
+    assert sum(map(sys.getsizeof, arrays)) / count < 7 * 8 * 1.15
     assert not any(math.isnan(value) for value in columns.columns["length"])

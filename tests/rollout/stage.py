@@ -95,16 +95,25 @@ class Stage:
     def fingerprint(self, job: Job) -> str:
         return "print"
 
-    async def add_rollout(self, line: dict[str, Any]) -> None:
-        await asyncio.sleep(0)
-        if self.broken is not None:
-            raise self.broken
-        self.rollouts.append(line)
+    def add_rollout(self, line: dict[str, Any]) -> asyncio.Future[None]:
+        return self.kept(self.rollouts, line)
 
-    async def add_failure(self, line: dict[str, Any]) -> None:
-        self.failures.append(line)
+    def add_failure(self, line: dict[str, Any]) -> asyncio.Future[None]:
+        return self.kept(self.failures, line)
+
+    def kept(self, lines: list[dict[str, Any]], line: dict[str, Any]) -> asyncio.Future[None]:
+        done = asyncio.get_running_loop().create_future()
+        if self.broken is None:
+            lines.append(line)
+            done.set_result(None)
+        else:
+            done.set_exception(self.broken)
+        return done
 
     async def ready(self) -> None:
+        return
+
+    async def settled(self) -> None:
         return
 
     def add_input(self, line: dict[str, Any], job: Job) -> None:

@@ -28,7 +28,7 @@ def test_jobs_are_taken_only_a_little_ahead_of_the_work() -> None:
     engine.observe = lambda outcome: ahead.append(stage.taken - len(ahead))
     asyncio.run(engine.run(stage.jobs(1000)))
     assert len(ahead) == 1000
-    assert max(ahead) <= 5 + JOBS_READ_AHEAD + 1
+    assert max(ahead) <= 2 * 5 + JOBS_READ_AHEAD + 1
 
 
 def test_outcomes_are_observed_after_they_are_stored() -> None:
@@ -58,9 +58,8 @@ def test_the_rollout_timeout_does_not_undo_a_verdict_while_the_episode_is_closed
 
 def test_an_error_of_our_own_is_not_taken_for_a_failed_rollout() -> None:
     stage = Stage(broken=LookupError("a bug in the store"))
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(LookupError, match="a bug in the store"):
         stage.play(5)
-    assert caught.group_contains(LookupError, match="a bug in the store")
     assert stage.failures == []
 
     def observe(outcome: Outcome) -> None:
@@ -69,9 +68,8 @@ def test_an_error_of_our_own_is_not_taken_for_a_failed_rollout() -> None:
     stage = Stage()
     engine = stage.engine()
     engine.observe = observe
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(LookupError, match="a bug in the observer"):
         asyncio.run(engine.run(stage.jobs(5)))
-    assert caught.group_contains(LookupError, match="a bug in the observer")
 
 
 def test_an_error_of_the_input_ends_the_run_with_its_own_message() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from palestra.agents.tool_loop import Trajectory
 from palestra.core.errors import Failure
-from palestra.core.model import TokenTrace, Usage
+from palestra.core.model import ModelCall, TokenTrace, Usage
 from palestra.core.transcript import Transcript, assistant_message, user_message
 from palestra.core.verdict import Verdict
 from palestra.rollout.plan import Job
@@ -23,7 +23,9 @@ def job(row: Any = None, attempt: int = 0) -> Job:
 def progress(verdict: Verdict | None = None, trace: TokenTrace | None = None) -> Progress:
     prompt = (user_message("2 + 2?"),)
     transcript = Transcript(prompt, (assistant_message("4"),), (0.5,))
-    trajectory = Trajectory(transcript, "done", "m", Usage(10, 2, 3, 1), trace, 1, 0.1, 0.2)
+    trajectory = Trajectory(
+        transcript, "done", "m", Usage(10, 2, 3, 1), trace, (ModelCall(0, 1, 10, 2, "stop"),), 0.1, 0.2
+    )
     params = {"input": list(prompt), "tools": [], "temperature": 0.5}
     return Progress(params=params, trajectory=trajectory, verdict=verdict)
 
@@ -46,7 +48,8 @@ def test_a_judged_line_carries_reward_components_metrics_row_and_identity() -> N
         42,
     )
     assert (own["fingerprint"], own["reason"], own["components"]) == ("print", "as expected", ["right", "short"])
-    assert (own["step_rewards"], own["end_reason"], own["model_calls"]) == ([0.5], "done", 1)
+    assert (own["step_rewards"], own["end_reason"]) == ([0.5], "done")
+    assert own["calls"] == [{"items": [0, 1], "input_tokens": 10, "output_tokens": 2, "stop_reason": "stop"}]
     assert line["responses_create_params"]["temperature"] == 0.5
     assert line["response"]["usage"]["total_tokens"] == 12
     assert line["response"]["output"][0]["id"] == f"msg_{job().key}_0"
@@ -55,7 +58,7 @@ def test_a_judged_line_carries_reward_components_metrics_row_and_identity() -> N
 
 
 def test_tokens_are_kept_once_with_their_mask() -> None:
-    trace = TokenTrace((1, 2, 3), (0.0, -0.25, -0.5), (0, 1, 1))
+    trace = TokenTrace([1, 2, 3], [0.0, -0.25, -0.5], bytearray((0, 1, 1)))
     own = judged(job(), progress(Verdict(1.0), trace), "print").line["palestra"]
     assert own["tokens"] == {"ids": [1, 2, 3], "logprobs": [0.0, -0.25, -0.5], "mask": [0, 1, 1]}
 

@@ -243,7 +243,7 @@ def test_a_line_whose_writer_was_cancelled_is_stored_once_and_known_to_the_resum
     store = JsonlStore(paths, ledger())
 
     async def work() -> None:
-        waiting = [asyncio.create_task(store.add_rollout(line(task))) for task in range(10)]
+        waiting = [store.add_rollout(line(task)) for task in range(10)]
         await asyncio.sleep(0)
         for task in waiting[::2]:
             task.cancel()

@@ -4,8 +4,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from palestra.core.errors import Failure
-from palestra.core.model import CallTokens, Item, Model, Reply, Sampling, TokenTrace, Usage
+from palestra.core.model import Item, Model, ModelCall, Reply, Sampling, TokenTrace, Usage
 from palestra.core.session import Session
 from palestra.core.transcript import Transcript
 
@@ -37,7 +36,7 @@ class Trajectory:
     usage: Usage
     trace: TokenTrace | None
     """Token ids of all calls, or None if the model does not know them."""
-    model_calls: int
+    calls: tuple[ModelCall, ...]
     model_s: float
     step_s: float
 
@@ -70,7 +69,7 @@ class Conversation:
         self.usage = Usage()
         self.model_name = model.name
         self.trace: TokenTrace | None = None
-        self.calls = 0
+        self.calls: list[ModelCall] = []
         self.model_s = 0.0
         self.step_s = 0.0
         self.started = time.monotonic()
@@ -93,33 +92,32 @@ class Conversation:
         sampling = self.sampling
         if sampling.seed is not None and self.calls:
             # Equal seeds in every turn would make the turns' random choices equal too.
-            sampling = replace(sampling, seed=(sampling.seed + self.calls) % 2**31)
+            sampling = replace(sampling, seed=(sampling.seed + len(self.calls)) % 2**31)
         began = time.monotonic()
         conversation = [*self.session.prompt, *self.output]
         reply = await self.model.respond(conversation, self.session.tools, sampling, self.trace)
         self.model_s += time.monotonic() - began
-        self.calls += 1
-        self.usage += reply.usage
-        self.model_name = reply.model
-        self.output.extend(reply.items)
-        if reply.tokens is not None:
-            self.trace = self.extended_trace(reply.tokens)
+        self.take(reply)
         return reply
 
-    def extended_trace(self, tokens: CallTokens) -> TokenTrace:
-        known = self.trace or TokenTrace()
-        extended = known.extended(tokens)
-        if extended is None:
-            pairs = zip(known.ids, tokens.prompt_ids, strict=False)
-            shared = min(len(known.ids), len(tokens.prompt_ids))
-            position = next((index for index, (old, new) in enumerate(pairs) if old != new), shared)
-            message = f"turn {self.calls}: the prompt differs from the tokens so far at position {position}"
-            raise Failure("model", message, code="token-drift")
-        return extended
+    def take(self, reply: Reply) -> None:
+        """Add a reply to what the episode holds. Raises Failure if its tokens do not continue the rollout's."""
+        first, usage, tokens = len(self.output), reply.usage, reply.tokens
+        counted = (usage.input_tokens, usage.output_tokens)
+        generation_start = None
+        if tokens is not None:
+            self.trace = self.trace or TokenTrace()
+            self.trace.extend(tokens, turn=len(self.calls) + 1)
+            generation_start = len(tokens.prompt_ids)
+            counted = (generation_start, len(tokens.ids))
+        self.output.extend(reply.items)
+        self.calls.append(ModelCall(first, len(self.output), *counted, reply.stop_reason, generation_start))
+        self.usage += usage
+        self.model_name = reply.model
 
     def limit_reached(self) -> EndReason | None:
         limits = self.limits
-        if limits.max_steps is not None and self.calls >= limits.max_steps:
+        if limits.max_steps is not None and len(self.calls) >= limits.max_steps:
             return "max_steps"
         if limits.max_rollout_tokens is not None and self.usage.output_tokens >= limits.max_rollout_tokens:
             return "max_rollout_tokens"
@@ -134,7 +132,7 @@ class Conversation:
             model=self.model_name,
             usage=self.usage,
             trace=self.trace,
-            model_calls=self.calls,
+            calls=tuple(self.calls),
             model_s=self.model_s,
             step_s=self.step_s,
         )

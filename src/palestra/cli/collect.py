@@ -12,6 +12,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from palestra.cli.metrics_table import HEADER, metric_rows
 from palestra.cli.options import Group, add_environment_options, add_json_option, read_options, read_sampling, validated
 from palestra.cli.output import print_json, print_table
 from palestra.collection.collect import Report, collect
@@ -131,7 +132,7 @@ def print_report(report: Report) -> None:
     print(f"{report.stored} stored in {report.paths.rollouts}")
     for entry in report.metrics:
         print(f"\n{entry['agent_ref']['name']}")
-        print_table(("metric", "value"), metric_rows(entry["agent_metrics"]))
+        print_table(HEADER, metric_rows(entry["agent_metrics"]))
     for code, count in sorted(report.failures.items()):
         print(f"\n{count} failed with {code}; see {report.paths.failures}")
     if report.given_up:
@@ -140,11 +141,3 @@ def print_report(report: Report) -> None:
         print(f"\nthe run did not finish: {report.stop_reason}; continue it with --resume")
     elif report.exit_code:
         print(f"\n{report.failure_rate:.0%} failed, more than --max-failure-rate {report.max_failure_rate:.0%} allows")
-
-
-def metric_rows(metrics: dict[str, object]) -> list[tuple[str, str]]:
-    return [
-        (name, f"{value:.4g}")
-        for name, value in metrics.items()
-        if isinstance(value, float | int) and "/std_" not in name and name.startswith(("mean/", "pass@", "std/reward"))
-    ]

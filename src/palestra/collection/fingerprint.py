@@ -27,6 +27,7 @@ def describe_environment(source: Source, options: BaseModel, config: CollectConf
             "version": source.manifest.version,
             "code": code_digest(source.folder),
             "options": options.model_dump(mode="json"),
+            "answer_key": source.manifest.answer_key,
         },
         "host": "local" if config.host_url is None else "http",
         "model": config.model.spec,

@@ -1,11 +1,16 @@
 """How a run ended: its report, and the metrics file over all it has stored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
+from palestra.collection.answer_keys import AnswerKeys
+from palestra.collection.profile import Plan, read_plans, write_profile
 from palestra.core.errors import PalestraError
-from palestra.monitor.metrics import AgentColumns, agent_entry, group_metrics, read_columns
+from palestra.monitor.columns import Columns, Reading, read_columns
+from palestra.monitor.metrics import agent_entry, group_metrics
 from palestra.store.paths import RunPaths, writing
 from palestra.wire.encoding import encode
 
@@ -71,45 +76,63 @@ def never() -> bool:
 def write_metrics(
     paths: RunPaths, problems: list[str], is_time_over: Callable[[], bool] = never
 ) -> list[dict[str, Any]]:
-    """Metrics over the whole output, as a second pass; no file if nothing was judged or time is over.
+    """Metrics and profile over the whole output, as a second pass; no files if nothing was judged or time is over.
 
-    The groups are only in the file: there may be a million of them.
+    What has a part for each task is only in the files: there may be a million of them.
     """
 
     def require_time() -> None:
         if is_time_over():
             raise Interrupted
 
+    entries: list[dict[str, Any]] = []
     # The rollouts are safe, whatever happens to their metrics: that must not hide how the run ended.
     try:
-        agents = read_columns([paths.rollouts], problems, require_time)
-        if not agents:
-            return []
-        with writing(paths.metrics):
-            temporary = paths.metrics.with_suffix(".tmp")
-            with temporary.open("wb") as file:
-                entries = write_aggregate(agents, file, require_time)
-            temporary.replace(paths.metrics)
-        return entries
+        files = [paths.rollouts]
+        columns = read_columns(files, problems, Reading(AnswerKeys([paths]).of, go_on=require_time))
+        if columns.agents:
+            plans = read_plans(columns, files, require_time)
+            with replacing(paths.metrics) as file:
+                written = write_aggregate(columns, plans, file, require_time)
+            entries = written
+            with replacing(paths.profile) as file:
+                write_profile(columns, plans, files, file, require_time)
     except Interrupted:
         problems.append(f"there was no time for the metrics; `palestra stats {paths.rollouts}` makes them")
     except PalestraError as error:
         problems.append(str(error))
-    return []
+    return entries
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[BinaryIO]:
+    """A file that takes the place of `path` when it is whole, or leaves it as it was.
+
+    Raises PalestraError if it cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    with writing(path):
+        try:
+            with temporary.open("wb") as file:
+                yield file
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_aggregate(
-    agents: Mapping[str, AgentColumns], file: BinaryIO, require_time: Callable[[], None] = lambda: None
+    columns: Columns, plans: Mapping[str, Plan], file: BinaryIO, require_time: Callable[[], None] = lambda: None
 ) -> list[dict[str, Any]]:
-    """Write what `palestra.monitor.metrics.aggregate` gives, one group a line; the entries without their groups."""
+    """Write the list of agents' entries with their groups, one group a line; gives the entries without groups."""
     entries: list[dict[str, Any]] = []
-    for name, agent in sorted(agents.items()):
+    for name, agent in sorted(columns.agents.items()):
         file.write(b",\n" if entries else b"[\n")
         entries.append(agent_entry(name, agent))
         file.write(encode(entries[-1])[:-1] + b',"group_level_metrics":[')
-        for number, group in enumerate(group_metrics(agent)):
+        for number, group in enumerate(group_metrics(agent, plans[name].expected)):
             require_time()
             file.write((b",\n" if number else b"\n") + encode(group))
         file.write(b"\n]}")
-    file.write(b"\n]\n")
+    file.write(b"\n]\n" if entries else b"[]\n")
     return entries

@@ -11,12 +11,13 @@ from typing import Any
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.core.model import Item
 from palestra.core.session import Host, Session
-from palestra.core.transcript import Transcript, split_turns
+from palestra.core.transcript import Transcript
 from palestra.core.verdict import Verdict
 from palestra.data.load import rows_of_file
 from palestra.rollout.record import row_of
 from palestra.store.paths import RunPaths
 from palestra.store.scan import located_lines
+from palestra.wire.calls import turns_of
 from palestra.wire.encoding import decode
 from palestra.wire.rows import PARAMS, ROLLOUT_INDEX, TASK_INDEX
 
@@ -120,7 +121,7 @@ async def judge_again(host: Host, stored: Stored, *, replay: bool) -> Verdict:
         output: list[Item] = list(stored.response.get("output") or [])
         rewards = (stored.line.get("palestra") or {}).get("step_rewards") or []
         if replay:
-            rewards = await replay_turns(session, output)
+            rewards = await replay_turns(session, stored.line)
         params = stored.line.get(PARAMS) or {}
         prompt = session.prompt if PARAMS in stored.row else tuple(params.get("input") or session.prompt)
         return await session.verify(Transcript(tuple(prompt), tuple(output), tuple(rewards)))
@@ -128,11 +129,18 @@ async def judge_again(host: Host, stored: Stored, *, replay: bool) -> Verdict:
         await session.close()
 
 
-async def replay_turns(session: Session, output: list[Item]) -> list[float]:
+async def replay_turns(session: Session, rollout: Mapping[str, Any]) -> list[float]:
     """Let the episode live through the model's turns again; the step rewards it gives."""
+    try:
+        turns = turns_of(rollout)
+    except ValueError as error:
+        raise Failure("environment", str(error), code="task-invalid") from None
     rewards: list[float] = []
-    for said, _ in split_turns(output):
-        step = await session.step(said)
+    for turn in turns:
+        # A cut reply ended its rollout without a step.
+        if turn.stop_reason in ("max_output_tokens", "content_filter"):
+            break
+        step = await session.step(turn.items)
         if step.reward is not None:
             rewards.append(step.reward)
         if step.done:

@@ -54,6 +54,8 @@ class Manifest(BaseModel):
     """Raise it when the same transcript may get another reward: resume refuses to mix versions."""
     answer_fields: tuple[str, ...] = ()
     """Task fields that must not reach the prompt: changing them leaves the prompt unchanged."""
+    answer_key: str | None = None
+    """The metric of the verdict that holds the answer as it was read, null if there is none: majorities vote on it."""
     agent: str = "tool_loop"
     reverify: Literal["transcript", "replay_calls", "unsupported"] = "transcript"
     licence: str

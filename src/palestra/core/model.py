@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from palestra.core.errors import Failure
+
 Item: TypeAlias = dict[str, Any]
 """One OpenAI Responses item: a message, a function call, its output, or reasoning."""
 
@@ -56,25 +58,38 @@ class CallTokens:
     logprobs: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TokenTrace:
-    """Token ids of a whole rollout, once. `mask` is 1 where the model wrote the token, 0 where it read it."""
+    """Token ids of a rollout, each once. It grows with every call, so that a long rollout is not copied each turn."""
 
-    ids: tuple[int, ...] = ()
-    logprobs: tuple[float, ...] = ()
-    mask: tuple[int, ...] = ()
+    ids: list[int] = field(default_factory=list[int])
+    logprobs: list[float] = field(default_factory=list[float])
+    """0.0 for tokens that the model read."""
+    mask: bytearray = field(default_factory=bytearray)
+    """1 where the model wrote the token, 0 where it read it."""
 
-    def extended(self, call: CallTokens) -> "TokenTrace | None":
-        """The trace with one more call, or None if the call's prompt does not start with this trace."""
+    def extend(self, call: CallTokens, *, turn: int) -> None:
+        """Take in the tokens of model call number `turn`, counted from 1.
+
+        Raises Failure `token-drift` if its prompt does not start with the tokens so far.
+        """
         known = len(self.ids)
-        if call.prompt_ids[:known] != self.ids:
-            return None
+        if call.prompt_ids[:known] != tuple(self.ids):
+            raise drifted(self.ids, call.prompt_ids, turn)
         read = call.prompt_ids[known:]
-        return TokenTrace(
-            self.ids + read + call.ids,
-            self.logprobs + (0.0,) * len(read) + call.logprobs,
-            self.mask + (0,) * len(read) + (1,) * len(call.ids),
-        )
+        self.ids += read
+        self.ids += call.ids
+        self.logprobs += [0.0] * len(read)
+        self.logprobs += call.logprobs
+        self.mask += bytes(len(read)) + b"\x01" * len(call.ids)
+
+
+def drifted(known: Sequence[int], prompt: Sequence[int], turn: int) -> Failure:
+    pairs = zip(known, prompt, strict=False)
+    place = next((place for place, (old, new) in enumerate(pairs) if old != new), len(prompt))
+    became = f"became {prompt[place]}" if place < len(prompt) else "is missing, the prompt ends before it"
+    where = f"turn {turn}: the prompt differs from the tokens so far at position {place}"
+    return Failure("model", f"{where}: token {known[place]} {became}", code="token-drift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,22 @@ class Reply:
     model: str
     usage: Usage = Usage()
     tokens: CallTokens | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """What a rollout remembers of one model call."""
+
+    first_item: int
+    """Place of its first item in the rollout's output."""
+    end_item: int
+    """The place after its last item."""
+    input_tokens: int
+    output_tokens: int
+    """Counted from the token ids where they are known, else as the backend told."""
+    stop_reason: StopReason
+    generation_start: int | None = None
+    """Place in the rollout's token ids where what this call generated begins; None if its tokens are not known."""
 
 
 class Model(Protocol):
@@ -106,7 +137,7 @@ class Model(Protocol):
         """Continue `items`.
 
         `trace` holds the tokens of this rollout so far; a backend that knows its tokens must make its prompt start
-        with them, so that what was sampled is what will be trained on.
+        with them, so that what was sampled is what will be trained on. It grows after the call.
         Raises Failure: `model` (retryable or not) or `limit` (the prompt does not fit the context).
         """
         ...

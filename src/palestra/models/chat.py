@@ -10,12 +10,10 @@ from palestra.core.errors import Failure
 from palestra.core.model import Item, ToolSchema
 from palestra.core.transcript import argument_text, assistant_message, content_text, is_assistant_message
 from palestra.models.openai_json import as_object, as_objects, given, member
+from palestra.wire.tokens import TOKEN_FIELDS
 
 Message: TypeAlias = dict[str, Any]
 """One Chat Completions message."""
-
-TOKEN_FIELDS = ("prompt_token_ids", "generation_token_ids", "generation_log_probs")
-"""What a trainer's endpoint reads back from an assistant message to keep the tokens of earlier turns."""
 
 THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 TEXT_PARTS = ("input_text", "output_text", "text")

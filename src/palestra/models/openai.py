@@ -12,7 +12,7 @@ from palestra.models.openai_errors import NO_ROUTE_STATUSES, bad_reply, lacks_ro
 from palestra.models.openai_http import Answer, Endpoint
 from palestra.models.openai_json import as_object
 from palestra.models.openai_responses import responses_reply, responses_request
-from palestra.models.openai_tokens import check_drift, remembering, reply_tokens, tokenize_request, with_prompt
+from palestra.models.openai_tokens import remembering, reply_tokens, tokenize_request, with_prompt
 from palestra.wire.encoding import decode
 
 API: TypeAlias = Literal["auto", "responses", "chat"]
@@ -121,9 +121,7 @@ class OpenAIModel:
         reply = self._read(answer, lambda: chat_reply(document, self._name, items, with_logprobs=logprobs))
         if not self._dialect.token_ids:
             return reply
-        tokens = await self._tokens(document, answer, asked)
-        check_drift(trace, tokens)
-        return replace(reply, tokens=tokens)
+        return replace(reply, tokens=await self._tokens(document, answer, asked))
 
     async def _tokens(self, completion: dict[str, Any], answer: Answer, asked: dict[str, Any]) -> CallTokens:
         # Not retryable: an endpoint that does not tell token ids will not tell them the next time.

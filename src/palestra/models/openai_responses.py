@@ -5,8 +5,8 @@ from typing import Any, cast
 
 from palestra.core.model import Item, Reply, Sampling, StopReason, ToolSchema, Usage
 from palestra.core.transcript import assistant_message, function_calls
-from palestra.models.chat import TOKEN_FIELDS
 from palestra.models.openai_json import as_object, as_objects, count, given, member
+from palestra.wire.tokens import TOKEN_FIELDS
 
 NOT_SENT = ("stream", "background", "logprobs")
 """The first two would make the answer something else than a reply; the third is asked for through `include`."""

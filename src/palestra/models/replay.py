@@ -6,7 +6,8 @@ from typing import Any
 
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Item, Model, Reply, Sampling, StopReason, TokenTrace, ToolSchema
-from palestra.core.transcript import function_calls, split_turns
+from palestra.core.transcript import function_calls
+from palestra.wire.calls import Turn, turns_of
 from palestra.wire.encoding import decode
 from palestra.wire.rows import ROLLOUT_INDEX, TASK_INDEX
 
@@ -50,14 +51,15 @@ class ReplayModel:
     def read(self, offset: int) -> "Repetition":
         with self.path.open("rb") as file:
             file.seek(offset)
-            response = decode(file.readline()).get("response")
-        output = response.get("output") if isinstance(response, dict) else None
-        if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
-            message = f"the line of {self.path.name} at byte {offset} has no response with output items"
-            raise Failure("model", message, code="script-exhausted")
-        replies = [said for said, _ in split_turns(output) if said]
+            rollout = decode(file.readline())
+        try:
+            turns = turns_of(rollout)
+        except ValueError as error:
+            message = f"{self.path.name} at byte {offset}: {error}"
+            raise Failure("model", message, code="script-exhausted") from None
+        response = rollout["response"]
         cut = (response.get("incomplete_details") or {}).get("reason")
-        return Repetition(str(response.get("model") or self.name), replies or [[]], cut)
+        return Repetition(str(response.get("model") or self.name), turns or [Turn((), None)], cut)
 
     async def close(self) -> None:
         return
@@ -66,9 +68,9 @@ class ReplayModel:
 class Repetition:
     """The replies of one stored rollout, call by call; its last is cut again if it was cut then."""
 
-    def __init__(self, name: str, replies: Sequence[Sequence[Item]], cut: StopReason | None) -> None:
+    def __init__(self, name: str, turns: Sequence[Turn], cut: StopReason | None) -> None:
         self.name = name
-        self.replies = replies
+        self.turns = turns
         self.cut: StopReason | None = cut if cut in ("max_output_tokens", "content_filter") else None
         self.said = 0
 
@@ -79,13 +81,14 @@ class Repetition:
         sampling: Sampling,
         trace: TokenTrace | None = None,
     ) -> Reply:
-        if self.said == len(self.replies):
+        if self.said == len(self.turns):
             raise Failure("model", f"the stored rollout ends after {self.said} replies", code="script-exhausted")
-        reply = self.replies[self.said]
+        turn = self.turns[self.said]
         self.said += 1
-        if self.cut is not None and self.said == len(self.replies):
-            return Reply(tuple(reply), self.cut, self.name)
-        return Reply(tuple(reply), "tool_calls" if function_calls(reply) else "stop", self.name)
+        guessed = "tool_calls" if function_calls(turn.items) else "stop"
+        if self.cut is not None and self.said == len(self.turns):
+            guessed = self.cut
+        return Reply(turn.items, turn.stop_reason or guessed, self.name)
 
     async def close(self) -> None:
         return

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
@@ -41,18 +42,24 @@ class Route(Protocol):
 
 
 class Store(Protocol):
-    """Where rollouts go. A line is stored when the call returns: it survives the loss of the process."""
+    """Where rollouts go. A line is stored when its future is done: it survives the loss of the process."""
 
     async def ready(self) -> None:
-        """Wait until more can be stored: nothing new is started before."""
+        """Wait until more can be stored: nothing new is started before. Raises if nothing can be stored any more."""
         ...
 
-    async def add_rollout(self, line: dict[str, object]) -> None: ...
+    def add_rollout(self, line: dict[str, object]) -> "asyncio.Future[None]":
+        """Raises Failure if the line cannot be written."""
+        ...
 
-    async def add_failure(self, line: dict[str, object]) -> None: ...
+    def add_failure(self, line: dict[str, object]) -> "asyncio.Future[None]": ...
 
     def add_input(self, line: dict[str, object], job: Job) -> None:
         """Note what is being dispatched. Durable before the rollout that comes of it."""
+        ...
+
+    async def settled(self) -> None:
+        """Wait until everything that was added is stored. Raises if that cannot be."""
         ...
 
 
@@ -80,6 +87,8 @@ class Engine:
     fatal: Failure | None = None
     buffer: deque[Job] = field(default_factory=deque[Job])
     workers: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    error: Exception | None = None
+    """What the store or the observer raised."""
     timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
 
     async def run(self, jobs: Iterator[Job]) -> None:
@@ -90,12 +99,15 @@ class Engine:
             self.later(self.limits.run_timeout_s, self.stop, "the run's time is over")
         try:
             async with asyncio.TaskGroup() as group:
-                self.workers = [group.create_task(self.work(jobs)) for _ in range(self.limits.concurrency)]
+                players = [group.create_task(self.work(jobs)) for _ in range(self.limits.concurrency)]
+                self.workers = [*players, group.create_task(self.settle(players))]
         except* PalestraError as errors:
             raise errors.exceptions[0] from errors
         finally:
             for timer in self.timers:
                 timer.cancel()
+        if self.error is not None:
+            raise self.error
 
     def later(self, seconds: float, action: Callable[..., None], *arguments: str) -> None:
         """Do something unless the run is over by then."""
@@ -115,21 +127,27 @@ class Engine:
         # Once more for episodes that hang while they are closed.
         self.later(ABANDON_AGAIN_S, self.abandon)
 
+    async def settle(self, players: list[asyncio.Task[None]]) -> None:
+        """See the last rollouts acknowledged."""
+        await asyncio.wait(players)
+        await self.store.settled()
+        # The futures' callbacks, which acknowledge, run in the turn of the loop after they are done.
+        await asyncio.sleep(0)
+
     async def work(self, jobs: Iterator[Job]) -> None:
         while (job := await self.next_job(jobs)) is not None:
             await self.play(job)
 
     async def next_job(self, jobs: Iterator[Job]) -> Job | None:
-        if self.buffer and self.stop_reason is None:
-            return self.buffer.popleft()
-        async with self.pulling:
-            if not self.buffer and not self.exhausted and self.stop_reason is None:
-                # In a thread: a resume may skip millions of finished rows before the next job.
-                batch = await asyncio.to_thread(lambda: list(islice(jobs, JOBS_READ_AHEAD)))
-                self.exhausted = len(batch) < JOBS_READ_AHEAD
-                self.buffer.extend(batch)
-            await self.store.ready()
-            return self.buffer.popleft() if self.buffer and self.stop_reason is None else None
+        await self.store.ready()
+        while not self.buffer and not self.exhausted and self.stop_reason is None:
+            async with self.pulling:
+                if not self.buffer and not self.exhausted:
+                    # In a thread: a resume may skip millions of finished rows before the next job.
+                    batch = await asyncio.to_thread(lambda: list(islice(jobs, JOBS_READ_AHEAD)))
+                    self.exhausted = len(batch) < JOBS_READ_AHEAD
+                    self.buffer.extend(batch)
+        return self.buffer.popleft() if self.buffer and self.stop_reason is None else None
 
     async def play(self, job: Job) -> None:
         """One rollout, from row to durable line."""
@@ -139,14 +157,24 @@ class Engine:
             await self.attempt(job, progress)
             with boundary("environment"):
                 outcome = judged(job, progress, fingerprint)
-            await self.store.add_rollout(outcome.line)
+            stored = self.store.add_rollout(outcome.line)
         except Failure as failure:
             outcome = failed(job, progress, fingerprint, failure)
-            await self.store.add_failure(outcome.line)
-        self.observe(outcome)
+            stored = self.store.add_failure(outcome.line)
+        # Nobody waits for the disk here: the next rollout is under way while this one is made safe.
+        stored.add_done_callback(partial(self.acknowledge, outcome))
         if outcome.failure is not None and outcome.failure.fatal and self.fatal is None:
             self.fatal = outcome.failure
             self.stop(f"no rollout of this run can succeed: {outcome.failure}")
+
+    def acknowledge(self, outcome: Outcome, stored: "asyncio.Future[None]") -> None:
+        try:
+            stored.result()
+            self.observe(outcome)
+        except Exception as error:
+            # A callback's errors go nowhere by themselves; without store or observer there is no run.
+            self.error = self.error or error
+            self.abandon()
 
     async def attempt(self, job: Job, progress: Progress) -> None:
         """Open an episode, play and judge it in time, and close it whatever happened."""

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 from palestra.agents.tool_loop import Trajectory
 from palestra.core.errors import Failure
-from palestra.core.model import TokenTrace, Usage
+from palestra.core.model import Usage
 from palestra.core.task import BOOKKEEPING
 from palestra.core.verdict import Verdict
 from palestra.rollout.plan import Job
+from palestra.wire.calls import call_object
 from palestra.wire.response import response_object
 from palestra.wire.rows import (
     AGENT_REF,
@@ -22,6 +23,7 @@ from palestra.wire.rows import (
     TASK_INDEX,
     agent_reference,
 )
+from palestra.wire.tokens import tokens_object
 
 FORMAT_VERSION = 1
 """Version of the `palestra` object of a rollout line."""
@@ -87,11 +89,11 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
         "reason": verdict.reason,
         "components": sorted(verdict.components),
         "step_rewards": list(trajectory.transcript.step_rewards),
-        "model_calls": trajectory.model_calls,
+        "calls": [call_object(call) for call in trajectory.calls],
         "usage": {name: getattr(trajectory.usage, name) for name in Usage.__slots__},
         "timing": timing,
         "warnings": progress.warnings,
-        "tokens": tokens_object(trajectory.trace),
+        "tokens": tokens_object(trajectory.trace) if trajectory.trace is not None else None,
     }
     line = {
         PARAMS: params,
@@ -162,12 +164,6 @@ def identity(job: Job, progress: Progress, fingerprint: str) -> dict[str, Any]:
         "fingerprint": fingerprint,
         "started_at": round(progress.started_at, 3),
     }
-
-
-def tokens_object(trace: TokenTrace | None) -> dict[str, Any] | None:
-    if trace is None:
-        return None
-    return {"ids": list(trace.ids), "logprobs": [round(value, 6) for value in trace.logprobs], "mask": list(trace.mask)}
 
 
 def row_of(rollout: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,13 @@ from palestra.store.patience import DiskPatience
 from palestra.wire.encoding import encode_with_checksum
 
 
+GATHER_S = 0.05
+"""How long the first line of a batch waits for others: a synchronisation costs as much as dozens of rollouts."""
+FULL_BATCH_BYTES = 1 << 20
+BACKLOG_BYTES = 8 << 20
+"""Nothing new is started while so much waits for the disk."""
+
+
 @dataclass
 class Batch:
     """Lines that are written and synchronised together, and who waits for that."""
@@ -26,10 +33,11 @@ class Batch:
     failures: list[bytes] = field(default_factory=list[bytes])
     rollouts: list[bytes] = field(default_factory=list[bytes])
     waiting: "list[asyncio.Future[None]]" = field(default_factory=list["asyncio.Future[None]"])
+    size_bytes: int = 0
 
 
 class JsonlStore:
-    """The three files of a run. Lines that arrive while the disk is busy share the next synchronisation."""
+    """The three files of a run. Lines that arrive within a moment, or while the disk is busy, are written together."""
 
     def __init__(
         self,
@@ -54,6 +62,11 @@ class JsonlStore:
         self.disk = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.batch = Batch()
         self.committing: asyncio.Task[None] | None = None
+        self.urgent = asyncio.Event()
+        """Set when the batch is not to wait for more lines."""
+        self.relieved = asyncio.Event()
+        """Cleared while too much waits for the disk."""
+        self.relieved.set()
         self.stored = 0
         """Rollouts written by this store, also those whose episode was abandoned while it waited for the disk."""
         self.patience = DiskPatience(patience_s, tell)
@@ -64,22 +77,23 @@ class JsonlStore:
     async def ready(self) -> None:
         """Wait as long as the disk takes nothing more. Raises what made the files unusable."""
         await self.patience.accepting.wait()
+        await self.relieved.wait()
         if self.broken is not None:
             raise self.broken
 
-    async def add_rollout(self, line: dict[str, Any]) -> None:
+    def add_rollout(self, line: dict[str, Any]) -> "asyncio.Future[None]":
         """Raises Failure if the line is no JSON: an environment may put anything into its items and metrics."""
         with boundary("environment"):
             data = encode_with_checksum(line)
-        await self.durable(self.batch.rollouts, data)
+        return self.durable(self.batch.rollouts, data)
 
-    async def add_failure(self, line: dict[str, Any]) -> None:
+    def add_failure(self, line: dict[str, Any]) -> "asyncio.Future[None]":
         try:
             data = encode_with_checksum(line)
         except (TypeError, ValueError, RecursionError):
             # What broke the rollout may be a row that cannot be written either.
             data = encode_with_checksum(without_row(line))
-        await self.durable(self.batch.failures, data)
+        return self.durable(self.batch.failures, data)
 
     def add_input(self, line: dict[str, Any], job: Job) -> None:
         """Written with the next batch, once for each rollout however often it is tried.
@@ -90,17 +104,35 @@ class JsonlStore:
             with boundary("environment"):
                 self.batch.inputs.append(encode_with_checksum(line) + b"\n")
 
-    async def durable(self, lines: list[bytes], line: bytes) -> None:
+    def durable(self, lines: list[bytes], line: bytes) -> "asyncio.Future[None]":
         lines.append(line + b"\n")
+        batch = self.batch
         done = asyncio.get_running_loop().create_future()
-        self.batch.waiting.append(done)
+        batch.waiting.append(done)
+        batch.size_bytes += len(line)
+        if batch.size_bytes >= FULL_BATCH_BYTES:
+            self.urgent.set()
+            if batch.size_bytes >= BACKLOG_BYTES:
+                self.relieved.clear()
         if self.committing is None:
             self.committing = asyncio.create_task(self.commit())
-        await done
+        return done
+
+    async def settled(self) -> None:
+        """Wait until every line that was added is on the disk. Raises what made the files unusable."""
+        while self.committing is not None:
+            self.urgent.set()
+            await asyncio.wait([self.committing])
+        if self.broken is not None:
+            raise self.broken
 
     async def commit(self) -> None:
         """Write batch after batch until nothing waits."""
         while self.batch.waiting:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.urgent.wait(), GATHER_S)
+            self.urgent.clear()
+            self.relieved.set()
             batch, self.batch = self.batch, Batch()
             await self.write(batch)
             for done in batch.waiting:
@@ -148,6 +180,7 @@ class JsonlStore:
         self.patience.end()
         try:
             if self.committing is not None:
+                self.urgent.set()
                 await self.committing
             # What was dispatched and abandoned: if it cannot be written now, the resume that plays it will write it.
             if self.batch.inputs:

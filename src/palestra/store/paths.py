@@ -43,6 +43,11 @@ class RunPaths:
         return self.beside("_aggregate_metrics.json")
 
     @property
+    def profile(self) -> Path:
+        """A line for each task: its row, and how its rollouts went."""
+        return self.beside("_reward_profiling.jsonl")
+
+    @property
     def run(self) -> Path:
         """What the run was: environments, options, model, agent, sampling, seed."""
         return self.beside("_run.json")

@@ -1,0 +1,232 @@
+"""The numbers of rollout files in little memory: a column a field, and where each rollout's line is."""
+
+import hashlib
+import json
+import math
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from palestra.core.errors import PalestraError
+from palestra.wire.encoding import checksum_holds, decode
+from palestra.wire.rows import ATTEMPT_INDEX, ROLLOUT_INDEX, TASK_INDEX, agent_name
+
+INDICES = frozenset({TASK_INDEX, ROLLOUT_INDEX, ATTEMPT_INDEX})
+
+LARGEST = 1e150
+"""The squares of larger numbers overflow; such a value is left out, as one that is not finite is."""
+
+NO_ANSWER = 0
+"""The rollout has an answer field without an answer."""
+NO_ANSWER_FIELD = 1
+"""Nothing says which field holds the answers of this rollout's environment."""
+FIRST_ANSWER = 2
+
+NO_SUBSET = -1
+MAX_SUBSETS = 1000
+
+OFFSET_BITS = 48
+OFFSET_MASK = (1 << OFFSET_BITS) - 1
+NO_LINE = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is taken from rollouts besides their numbers."""
+
+    answer_key_of: Callable[[Mapping[str, Any]], str | None] = lambda rollout: None
+    """The field that holds a rollout's answer, or None if nobody knows."""
+    subset_field: str | None = None
+    """A field of the rollout or of its task whose values divide the tasks into subsets."""
+    go_on: Callable[[], None] = lambda: None
+    """Called before each line; may raise to end the reading."""
+
+
+@dataclass
+class RolloutKeys:
+    """Task, repeat and place of rollouts, 8 bytes each; after `arrange` in the order of tasks and repeats."""
+
+    tasks: "array[int]" = field(default_factory=lambda: array("q"))
+    repeats: "array[int]" = field(default_factory=lambda: array("q"))
+    lines: "array[int]" = field(default_factory=lambda: array("Q"))
+    """Where the line is: number of the file, and offset. See `place`."""
+
+    def add_key(self, task: int, repeat: int, line: int) -> None:
+        # All that can fail comes first, so that a refused line leaves the columns as they were.
+        indices = array("q", (task, repeat))
+        self.tasks.append(indices[0])
+        self.repeats.append(indices[1])
+        self.lines.append(line)
+
+    def arrange(self) -> list[int]:
+        """Order the rollouts; gives where each of them was before."""
+        order = sorted(range(len(self.tasks)), key=self.repeats.__getitem__)
+        order.sort(key=self.tasks.__getitem__)
+        self.tasks, self.repeats = arranged(self.tasks, order), arranged(self.repeats, order)
+        self.lines = arranged(self.lines, order)
+        return order
+
+    def groups(self) -> Iterator[tuple[int, slice]]:
+        """Each task with the slice of its rollouts, in the order of task indices."""
+        start, tasks = 0, self.tasks
+        for position in range(1, len(tasks) + 1):
+            if position == len(tasks) or tasks[position] != tasks[start]:
+                yield tasks[start], slice(start, position)
+                start = position
+
+
+@dataclass
+class AgentColumns(RolloutKeys):
+    """The rollouts of one agent: besides their keys 8 bytes each for answer and subset, and 8 for each number."""
+
+    answers: "array[int]" = field(default_factory=lambda: array("Q"))
+    """64-bit hashes of answers, NO_ANSWER, or NO_ANSWER_FIELD."""
+    subsets: "array[int]" = field(default_factory=lambda: array("q"))
+    """Positions in `subset_names`, or NO_SUBSET."""
+    columns: "dict[str, array[float]]" = field(default_factory=dict)
+    fractional: set[str] = field(default_factory=set[str])
+    """Columns that are not all integers."""
+    subset_names: dict[str, int] = field(default_factory=dict[str, int])
+    has_answers: bool = False
+    """Whether some rollout has the field that should hold its answer."""
+
+    def add(self, rollout: Mapping[str, Any], task: int, line: int = NO_LINE, reading: Reading | None = None) -> None:
+        values = numeric_fields(rollout)
+        reading = reading or Reading()
+        key = reading.answer_key_of(rollout)
+        answer = NO_ANSWER_FIELD if key is None else answer_hash(rollout.get(key))
+        subset = subset_of(rollout, reading.subset_field)
+        self.add_key(task, int(rollout.get(ROLLOUT_INDEX, 0)), line)
+        self.answers.append(answer)
+        self.subsets.append(NO_SUBSET if subset is None else self.subset_number(subset))
+        self.has_answers = self.has_answers or (key is not None and key in rollout)
+        for name, value in values.items():
+            column = self.columns.setdefault(name, array("d"))
+            # A rollout without the field leaves a gap, so that values stay beside their rollout.
+            column.extend([math.nan] * (len(self.tasks) - 1 - len(column)))
+            column.append(value)
+            if isinstance(value, float):
+                self.fractional.add(name)
+
+    def subset_number(self, name: str) -> int:
+        number = self.subset_names.setdefault(name, len(self.subset_names))
+        if number >= MAX_SUBSETS:
+            message = f"the field that names subsets has more than {MAX_SUBSETS} values, {name[:80]!r} for one"
+            raise PalestraError("usage", message, fix="Name a field with few values, such as a difficulty.")
+        return number
+
+    def arrange(self) -> list[int]:
+        order = super().arrange()
+        for name, column in self.columns.items():
+            column.extend([math.nan] * (len(order) - len(column)))
+            self.columns[name] = arranged(column, order)
+        self.answers, self.subsets = arranged(self.answers, order), arranged(self.subsets, order)
+        return order
+
+    def info(self, position: int) -> dict[str, float]:
+        """The numbers of one rollout: integers where all values of the field are."""
+        found = ((name, column[position]) for name, column in self.columns.items())
+        return {
+            name: value if name in self.fractional else int(value) for name, value in found if not math.isnan(value)
+        }
+
+
+def arranged(column: "array[Any]", order: Sequence[int]) -> "array[Any]":
+    return array(column.typecode, map(column.__getitem__, order))
+
+
+def numeric_fields(rollout: Mapping[str, Any]) -> dict[str, float]:
+    """Every top-level number (true is 1) and those of `response.usage`, without indices, NaN and the too large."""
+    usage = (rollout.get("response") or {}).get("usage") or {}
+    return {
+        name: value
+        for name, value in {**rollout, **usage}.items()
+        if isinstance(value, int | float) and name not in INDICES and abs(value) <= LARGEST
+    }
+
+
+def answer_hash(answer: Any) -> int:
+    """64 bits that tell different answers of a task apart; 7 and 7.0 are the same answer.
+
+    That any two of a thousand different answers share a hash has a chance of 3e-14. Raises ValueError if the answer is
+    nested too deeply.
+    """
+    if answer is None:
+        return NO_ANSWER
+    value = int(answer) if isinstance(answer, float) and answer.is_integer() else answer
+    try:
+        text = json.dumps(value, sort_keys=True)
+    except RecursionError as error:
+        raise ValueError("its answer is nested too deeply") from error
+    digest = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+    return max(digest, FIRST_ANSWER)
+
+
+def subset_of(rollout: Mapping[str, Any], name: str | None) -> str | None:
+    """The value of the rollout's field, or of its task's, as text; None if there is none that is text or number."""
+    if name is None:
+        return None
+    own = rollout.get("palestra")
+    task = own.get("task") if isinstance(own, dict) else None
+    value = rollout[name] if name in rollout else task.get(name) if isinstance(task, dict) else None
+    return str(value) if isinstance(value, str | int | float) and value != "" else None
+
+
+@dataclass
+class Columns:
+    """The columns of some files."""
+
+    agents: dict[str, AgentColumns]
+    first_tasks: list[int]
+    """For each file, the index that its task 0 has here; and behind the last one the next index that is free."""
+
+
+def read_columns(paths: Iterable[Path], problems: list[str], reading: Reading | None = None) -> Columns:
+    """The columns of rollout files, by agent, in order. Damaged lines are named in `problems` and skipped.
+
+    Task indices start at 0 in each file, so those of later files are moved behind those of earlier ones.
+    """
+    reading = reading or Reading()
+    agents: dict[str, AgentColumns] = {}
+    first_tasks = [0]
+    for file, path in enumerate(paths):
+        next_task = first_tasks[-1]
+        for number, offset, line in located(path, reading.go_on):
+            try:
+                rollout = checked(line)
+                task = first_tasks[-1] + int(rollout.get(TASK_INDEX, number - 1))
+                columns = agents.setdefault(agent_name(rollout) or "unknown", AgentColumns())
+                columns.add(rollout, task, place(file, offset), reading)
+                next_task = max(next_task, task + 1)
+            except (ValueError, AttributeError, TypeError, OverflowError) as error:
+                problems.append(f"{path} line {number} was skipped: {error}")
+        first_tasks.append(next_task)
+    found = {name: agent for name, agent in agents.items() if agent.tasks}
+    for agent in found.values():
+        agent.arrange()
+    return Columns(found, first_tasks)
+
+
+def located(path: Path, go_on: Callable[[], None]) -> Iterator[tuple[int, int, bytes]]:
+    """Number, offset and bytes of each line that is not blank."""
+    offset = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            go_on()
+            if line.strip():
+                yield number, offset, line
+            offset += len(line)
+
+
+def checked(line: bytes) -> Any:
+    """The line's value. Raises ValueError if it is damaged."""
+    if checksum_holds(line) is False:
+        raise ValueError("it does not match its checksum")
+    return decode(line)
+
+
+def place(file: int, offset: int) -> int:
+    """A file's number and an offset in it as one integer of 64 bits."""
+    return file << OFFSET_BITS | offset
