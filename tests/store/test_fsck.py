@@ -252,13 +252,13 @@ def test_a_line_without_end_is_not_read_into_memory(paths: RunPaths, monkeypatch
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_bytes(b"".join(rollout(task, 0, text="x" * 3000) for task in range(3000)))
-    # What is made once for all files, such as what a codec caches, is not what is measured.
-    fsck(path)
     tracemalloc.start()
     fsck(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 3000 * 64 + 1_000_000
+    assert path.stat().st_size > 9_000_000
+    # Other threads of the test run allocate too.
+    assert peak < 3000 * 64 + 3_000_000
 
 
 def test_a_damaged_line_is_told_with_its_place_in_json(paths: RunPaths) -> None:
