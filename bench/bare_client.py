@@ -1,4 +1,4 @@
-"""The least any Python program pays for the same work: aiohttp, the same requests, a regex, a line of JSON a rollout."""
+"""The least a Python program pays for the same work: aiohttp, the same requests, a regex, a line of JSON a rollout."""
 
 import argparse
 import asyncio
@@ -43,7 +43,8 @@ async def collect(url: str, case: str, rollouts: int, in_flight: int, output: Pa
         with output.open("wb") as file:
 
             async def ask(request: dict[str, Any]) -> dict[str, Any]:
-                async with session.post(url + "/chat/completions", data=orjson.dumps(request), headers=HEADERS) as answer:
+                data = orjson.dumps(request)
+                async with session.post(url + "/chat/completions", data=data, headers=HEADERS) as answer:
                     return orjson.loads(await answer.read())["choices"][0]["message"]
 
             async def work() -> None:

@@ -1,7 +1,6 @@
 """One `palestra collect` in this process, and what it cost from its configuration to its report, metrics included."""
 
 import argparse
-import asyncio
 import json
 from pathlib import Path
 
@@ -21,7 +20,9 @@ def run(url: str, case: str, rollouts: int, in_flight: int, output: Path) -> Rep
     environment = Path(__file__).parent / "environments" / ENVIRONMENTS[case]
     words = [str(environment), "--model", "openai:mock", "--api", "chat", "--base-url", url, "--input", str(rows)]
     words += ["--concurrency", str(in_flight), "--output", str(output)]
-    import uvloop; return uvloop.run(collect(read_config(parser.parse_args(words))))
+    import uvloop
+
+    return uvloop.run(collect(read_config(parser.parse_args(words))))
 
 
 if __name__ == "__main__":

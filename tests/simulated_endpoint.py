@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -24,8 +25,9 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     delay_s: float = 0.0
-    broken: Literal["reset", "half", "garbage"] | None = None
-    """Instead: drop the connection, promise more body than is sent, or send what is not HTTP."""
+    broken: Literal["reset", "half", "garbage", "endless"] | None = None
+    """Instead: drop the connection, promise more body than is sent, send what is not HTTP, or send a body in chunks
+    that does not say how long it is."""
 
 
 Handler: TypeAlias = Callable[[Request], Any]
@@ -184,8 +186,14 @@ def _payload(body: Any) -> dict[str, Any]:
 async def _break(received: web.Request, answer: Answer) -> web.StreamResponse:
     transport = received.transport
     assert transport is not None
+    if answer.broken == "endless":
+        endless = web.StreamResponse()
+        endless.enable_chunked_encoding()
+        await endless.prepare(received)
+        with suppress(ConnectionError):
+            await endless.write(answer.body)
     if answer.broken == "half":
-        torn = web.StreamResponse(headers={"Content-Length": "1000"})
+        torn = web.StreamResponse(headers={"Content-Length": "1000", **answer.headers})
         await torn.prepare(received)
         await torn.write(b'{"id": ')
     if answer.broken == "garbage":

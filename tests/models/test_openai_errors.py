@@ -140,9 +140,14 @@ class TestBadReplies:
         assert body[:301] not in message
 
     def test_an_endless_body_is_cut(self) -> None:
-        failure = failure_of(b"x" * (65 * 2**20))
+        failure = failure_of(Answer(b"x" * (33 * 2**20), broken="endless"))
         assert (failure.code, failure.retryable) == ("model-bad-reply", True)
-        assert "64 MiB" in failure.message
+        assert "more than 32 MiB" in failure.message
+
+    def test_a_body_that_says_it_is_too_long_is_not_read(self) -> None:
+        failure = failure_of(Answer(headers={"Content-Length": str(50 * 10**6)}, broken="half"))
+        assert (failure.code, failure.retryable) == ("model-bad-reply", True)
+        assert "50000000 bytes, more than 32 MiB" in failure.message
 
 
 class TestConnections:

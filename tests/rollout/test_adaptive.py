@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from palestra import Failure, Reply, Sampling
 from palestra.rollout.adaptive import AdaptiveLimit, AdaptiveModel
+from tests.rollout import virtual_time
+from tests.rollout.behind_breaker import Place, Server, down, sometimes
 
 REPLY = Reply((), "stop", "m")
 
@@ -42,29 +44,57 @@ class Endpoint:
         self.capacity = 0
 
 
+def after(limit: AdaptiveLimit, *calls: bool) -> float:
+    """The limit after calls, each overloaded or not, as many of them under way at a time as are allowed."""
+
+    async def run() -> float:
+        left = list(calls)
+        while left:
+            windows = [await limit.enter() for _ in range(min(int(limit.limit), len(left)))]
+            for window in windows:
+                limit.count(window, overloaded=left.pop(0))
+                limit.leave()
+        return limit.limit
+
+    return asyncio.run(run())
+
+
 class TestLimit:
-    def test_it_grows_by_one_for_each_limit_of_successes(self) -> None:
-        limit = AdaptiveLimit(initial=4, maximum=6)
-        for _ in range(5):
-            limit.succeeded()
-        assert 5.0 <= limit.limit < 5.2
-        for _ in range(100):
-            limit.succeeded()
-        assert limit.limit == 6
+    def test_it_doubles_until_the_first_overload_and_then_grows_by_one_a_window(self) -> None:
+        limit = AdaptiveLimit(initial=4, maximum=100)
+        assert after(limit, *[False] * 12) == 16.0
+        assert after(limit, True, *[False] * 15) == 16.5
+        assert after(limit, *[False] * 16) == 17.5
+        assert after(limit, *[False] * 10_000) == 100.0
 
-    def test_an_overload_halves_it_but_never_below_one(self) -> None:
-        limit = AdaptiveLimit(initial=5, settle_s=0.0)
-        found: list[float] = []
-        for _ in range(5):
-            limit.overloaded()
-            found.append(limit.limit)
-        assert found == [2.5, 1.25, 1.0, 1.0, 1.0]
+    def test_each_overload_takes_half_a_slot_but_a_window_no_more_than_half_of_them(self) -> None:
+        limit = AdaptiveLimit(initial=20)
+        assert after(limit, *[True] * 4) == 18.0
+        assert after(limit, *[True] * 10_000) <= 2.0
+        assert limit.limit >= 1.0
 
-    def test_a_burst_of_overloads_counts_once(self) -> None:
-        limit = AdaptiveLimit(initial=16, settle_s=3600.0)
-        for _ in range(10):
-            limit.overloaded()
-        assert limit.limit == 8.0
+    def test_calls_from_before_a_cut_say_nothing_about_the_limit_after_it(self) -> None:
+        async def run() -> float:
+            limit = AdaptiveLimit(initial=16)
+            windows = [await limit.enter() for _ in range(16)]
+            limit.end_window()
+            before = limit.limit
+            for window in windows:
+                limit.count(window, overloaded=True)
+                limit.leave()
+            return limit.limit - before
+
+        assert asyncio.run(run()) == 0.0
+
+    def test_a_limit_that_is_not_used_does_not_grow(self) -> None:
+        async def run() -> float:
+            limit = AdaptiveLimit(initial=16)
+            for _ in range(1000):
+                limit.count(await limit.enter(), overloaded=False)
+                limit.leave()
+            return limit.limit
+
+        assert asyncio.run(run()) == 16.0
 
     def test_those_who_wait_enter_in_order(self) -> None:
         async def run() -> list[int]:
@@ -88,17 +118,17 @@ class TestLimit:
         rng = random.Random(seed)
 
         async def run() -> None:
-            limit = AdaptiveLimit(initial=initial, maximum=8, settle_s=0.0)
+            limit = AdaptiveLimit(initial=initial, maximum=8)
             inside = 0
 
             async def call() -> None:
                 nonlocal inside
-                await limit.enter()
+                window = await limit.enter()
                 inside += 1
                 try:
                     for _ in range(rng.randint(0, 3)):
                         await asyncio.sleep(0)
-                    limit.overloaded() if rng.random() < 0.2 else limit.succeeded()
+                    limit.count(window, overloaded=rng.random() < 0.2)
                 finally:
                     inside -= 1
                     limit.leave()
@@ -138,16 +168,9 @@ class TestModel:
         assert self.run(endpoint, AdaptiveLimit(initial=4, maximum=4), 50) == [REPLY] * 50
         assert endpoint.most == 4
 
-    def test_it_finds_what_the_endpoint_can_take(self) -> None:
-        endpoint = Endpoint(10)
-        limit = AdaptiveLimit(initial=64, settle_s=0.0)
-        self.run(endpoint, limit, 3000)
-        assert 4 <= limit.limit <= 13
-        assert endpoint.refused < 500
-
     def test_a_failure_that_is_no_overload_leaves_the_limit(self) -> None:
         limit = AdaptiveLimit(initial=16)
-        found = self.run(Endpoint(0, code="model-bad-reply"), limit, 20)
+        found = self.run(Endpoint(0, code="model-bad-reply"), limit, 15)
         assert all(isinstance(failure, Failure) for failure in found)
         assert (limit.limit, limit.under_way) == (16.0, 0)
 
@@ -155,7 +178,8 @@ class TestModel:
     def test_an_overload_cuts_it(self, code: str) -> None:
         limit = AdaptiveLimit(initial=16)
         self.run(Endpoint(0, code=code), limit, 16)
-        assert (limit.limit, limit.under_way) == (8.0, 0)
+        assert limit.limit < 16.0
+        assert limit.under_way == 0
 
     def test_name_and_close_are_the_models(self) -> None:
         endpoint = Endpoint(1)
@@ -163,3 +187,54 @@ class TestModel:
         assert model.name == "endpoint"
         asyncio.run(model.close())
         assert endpoint.capacity == 0
+
+
+class TestConvergence:
+    @pytest.mark.parametrize("capacity", [4, 48, 200])
+    @pytest.mark.parametrize("latency_s", [0.1, 10.0])
+    def test_it_stays_near_what_the_endpoint_can_take(self, capacity: int, latency_s: float) -> None:
+        server = Server(lambda now, number: None, latency_s, capacity=capacity)
+        place = Place(server, limit=AdaptiveLimit(maximum=1024))
+        limits = limits_of(place, 400, capacity * 100)
+        late = limits[len(limits) // 3 :]
+        assert min(late) >= capacity / 2
+        assert max(late) <= 1.25 * capacity + 2
+        assert capacity * 0.75 <= sum(late) / len(late) <= capacity + 2
+        # A slot more than the endpoint has is tried once a window, which for few slots is often.
+        assert len(place.failures) <= (0.03 * capacity * 100 if capacity < 10 else 0)
+
+    def test_it_grows_to_its_maximum_where_nothing_is_refused(self) -> None:
+        place = Place(Server(lambda now, number: None), limit=AdaptiveLimit(maximum=512))
+        limits_of(place, 1024, 8000)
+        assert place.limit is not None
+        assert place.limit.limit == 512
+
+    @pytest.mark.parametrize("kind", ["refused", "500", "hang"])
+    def test_an_outage_does_not_take_it_down(self, kind: str) -> None:
+        server = Server(down(60, 360, kind), capacity=64, timeout_s=10)
+        place = Place(server, limit=AdaptiveLimit(maximum=1024))
+        limits = limits_of(place, 200, 12_000)
+        assert min(limits[100:]) >= 64 / 4
+        assert 64 * 0.6 <= sum(limits[-100:]) / 100 <= 70
+        assert place.failures == []
+
+    def test_faults_that_are_no_overload_do_not_take_it_down_to_one(self) -> None:
+        place = Place(Server(sometimes(0.2, "refused", "500", "429")), limit=AdaptiveLimit(maximum=1024))
+        limits = limits_of(place, 200, 5000)
+        assert min(limits[20:]) >= 3
+        assert sum(limits[20:]) / len(limits[20:]) >= 6
+
+
+def limits_of(place: Place, workers: int, calls: int) -> list[float]:
+    """The limit after each second of so many calls."""
+    seen: list[float] = []
+
+    async def main() -> None:
+        work = asyncio.create_task(place.work(workers, calls))
+        while not work.done():
+            assert place.limit is not None
+            seen.append(place.limit.limit)
+            await asyncio.sleep(1 if place.server.latency_s >= 1 else place.server.latency_s)
+
+    virtual_time.run(main())
+    return seen

@@ -106,17 +106,17 @@ def test_while_the_disk_refuses_nothing_new_is_started_and_memory_stays_that_of_
 ) -> None:
     disk = Disk(errno.ENOSPC)
     waiting = Waiting(tmp_path, disk)
-    stage = Stage(Says(0.01))
+    stage = Stage(Says(0.002))
     engine = Engine(stage, waiting.store, RunLimits(CONCURRENCY), stage.outcomes.append)
 
     async def work() -> None:
         running = asyncio.create_task(engine.run(stage.jobs(300)))
         await waiting.begun.wait()
-        started, waits = len(stage.episodes), len(waiting.store.batch.rollouts)
+        await asyncio.sleep(0.05)
+        started = len(stage.episodes)
         assert started < 300
-        await asyncio.sleep(0.4)
-        assert len(stage.episodes) <= started + CONCURRENCY
-        assert len(waiting.store.batch.rollouts) <= waits + CONCURRENCY
+        await asyncio.sleep(0.3)
+        assert len(stage.episodes) == started
         assert stage.outcomes == []
         disk.error = None
         await running
@@ -148,12 +148,11 @@ def test_when_patience_is_over_everyone_hears_of_it(tmp_path: Path) -> None:
 
 def test_a_run_ends_with_the_error_when_patience_is_over(tmp_path: Path) -> None:
     waiting = Waiting(tmp_path, Disk(errno.EIO), patience_s=0.2)
-    stage = Stage(Says(0.01))
+    stage = Stage(Says(0.002))
     engine = Engine(stage, waiting.store, RunLimits(CONCURRENCY), stage.outcomes.append)
     with pytest.raises(PalestraError, match="cannot be written: Input/output error"):
         waiting.use(engine.run(stage.jobs(300)))
     assert len(stage.episodes) < 300
-    assert stage.outcomes == []
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EBADF, errno.EFBIG])

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from palestra.core.deadline import stopped_s
 from palestra.core.model import Item, Model, ModelCall, Reply, Sampling, TokenTrace, Usage
 from palestra.core.session import Session
 from palestra.core.transcript import Transcript
@@ -23,7 +24,7 @@ class AgentLimits:
     max_rollout_tokens: int | None = None
     """Tokens the model may write in one rollout, checked between calls."""
     time_limit_s: float | None = None
-    """Seconds, checked between calls."""
+    """Seconds, without those in which an endpoint that was gone was waited for; checked between calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Conversation:
         self.calls: list[ModelCall] = []
         self.model_s = 0.0
         self.step_s = 0.0
-        self.started = time.monotonic()
+        self.started = time.monotonic() - stopped_s()
 
     async def turn(self) -> EndReason | None:
         """One model call and the environment's answer to it; the reason if the conversation is over."""
@@ -121,7 +122,7 @@ class Conversation:
             return "max_steps"
         if limits.max_rollout_tokens is not None and self.usage.output_tokens >= limits.max_rollout_tokens:
             return "max_rollout_tokens"
-        if limits.time_limit_s is not None and time.monotonic() - self.started >= limits.time_limit_s:
+        if limits.time_limit_s is not None and time.monotonic() - stopped_s() - self.started >= limits.time_limit_s:
             return "time_limit"
         return None
 

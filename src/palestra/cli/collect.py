@@ -76,7 +76,18 @@ def add_agent_arguments(group: Group) -> None:
 def add_run_arguments(group: Group) -> None:
     group.add_argument("--concurrency", default="64", metavar="N|auto", help="rollouts at work at the same time")
     group.add_argument(
-        "--rollout-timeout-s", type=float, default=1800.0, metavar="S", help="a rollout fails after this"
+        "--rollout-timeout-s",
+        type=float,
+        default=1800.0,
+        metavar="S",
+        help="a rollout fails after this, pauses of its endpoint not counted",
+    )
+    group.add_argument(
+        "--endpoint-patience-s",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="the run stops when an endpoint answers nothing for so long; until then it waits, and no rollout fails",
     )
     group.add_argument("--run-timeout-s", type=float, metavar="S", help="the run stops cleanly after this")
     waits = "wait so long for a disk that is full or fails, then end the run"
@@ -103,8 +114,8 @@ def read_config(arguments: argparse.Namespace) -> CollectConfig:
     names = [find(spec).name for spec in environments]
     copied = (
         "output", "input", "split", "generate", "limit", "repeats", "seed", "agent", "max_steps", "max_rollout_tokens",
-        "time_limit_s", "rollout_timeout_s", "run_timeout_s", "host_url", "disk_patience_s", "attempts",
-        "max_failure_rate", "resume", "fork",
+        "time_limit_s", "rollout_timeout_s", "endpoint_patience_s", "disk_patience_s", "run_timeout_s", "host_url",
+        "attempts", "max_failure_rate", "resume", "fork",
     )  # fmt: skip
     auto = arguments.concurrency == "auto"
     return validated(

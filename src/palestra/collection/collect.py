@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
 from palestra.agents.tool_loop import AgentLimits, ToolLoop
 from palestra.collection.config import CollectConfig
+from palestra.collection.endpoints import Endpoints
 from palestra.collection.fingerprint import (
     describe_environment,
     fingerprint,
@@ -33,7 +34,6 @@ from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.http import HttpHost
 from palestra.hosts.local import LocalHost
 from palestra.models.scripted import PerRollout
-from palestra.rollout.adaptive import AdaptiveLimit
 from palestra.rollout.engine import Engine, RunLimits
 from palestra.rollout.plan import Job, Row, jobs
 from palestra.rollout.record import Outcome
@@ -42,6 +42,8 @@ from palestra.store.jsonl import JsonlStore
 from palestra.store.ledger import RolloutLedger
 from palestra.store.paths import RunPaths, writing
 from palestra.store.resume import resume
+
+Show: TypeAlias = Callable[[str], None]
 
 AGENTS = ("tool_loop", "simple_agent")
 """Names of the agent; NeMo Gym's name is accepted."""
@@ -75,7 +77,7 @@ class Ended:
 async def collect(
     config: CollectConfig,
     *,
-    show: Callable[[str], None] = lambda text: None,
+    show: Show = lambda text: None,
     observe: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Report:
     """Collect what `config` says. Raises PalestraError before any rollout if something cannot work.
@@ -119,36 +121,33 @@ async def play(
     paths: RunPaths,
     total: int | None,
     signals: Signals,
-    show: Callable[[str], None],
+    show: Show,
     observe: Callable[[Outcome], None],
 ) -> Ended:
     """Read back what is stored, play what is owed, and close everything that was opened for it."""
     ledger = RolloutLedger(config.repeats, config.attempts)
-
+    progress = ProgressLine(sys.stderr, total)
+    remark = progress.remarks(show)
     async with AsyncExitStack() as stack:
-        store = JsonlStore(
-            paths, ledger, patience_s=config.disk_patience_s, tell=lambda text: progress.remark(text, show)
-        )
+        store = JsonlStore(paths, ledger, patience_s=config.disk_patience_s, tell=remark)
         stack.push_async_callback(store.close)
         resumed = await asyncio.to_thread(resume, paths, ledger)
         for problem in resumed.problems:
             show(problem)
         descriptions = {entrant.source.name: entrant.description for entrant in entrants}
         require_same_run(paths, descriptions, resumed)
-        route = await open_route(config, entrants, stack, show)
+        endpoints = Endpoints(config.endpoint_patience_s, run_limits(config).concurrency, config.concurrency == "auto")
+        route = await open_route(config, entrants, endpoints, stack, show)
         write_description(paths, descriptions)
         # A resume may read millions of finished rows between two jobs; a stop must not wait for that.
         rows = takewhile(lambda row: engine.stop_reason is None, input_rows(config, entrants))
         planned = jobs(rows, ledger, environment_of=route.environment_of, repeats=config.repeats, seed=config.seed)
-        progress = ProgressLine(sys.stderr, total, resumed.rollouts)
-
-        def acknowledge(outcome: Outcome) -> None:
-            progress.observe(outcome)
-            observe(outcome)
-
-        engine = Engine(route, store, run_limits(config), acknowledge)
+        progress.begin(resumed.rollouts)
+        engine = Engine(route, store, run_limits(config), both(progress.observe, observe))
         signals.tell(engine.stop)
-        await run_shown(engine, planned, progress)
+        endpoints.stop = engine.stop
+        endpoints.tell = remark
+        await run_shown(engine, planned, progress, endpoints)
         # From here on nothing is left to stop.
         signals.stop = None
     stored = resumed.rollouts + store.stored
@@ -176,7 +175,7 @@ def enter(config: CollectConfig) -> list[Entrant]:
     return entrants
 
 
-def choose_paths(config: CollectConfig, show: Callable[[str], None]) -> RunPaths:
+def choose_paths(config: CollectConfig, show: Show) -> RunPaths:
     if config.output.exists() and not config.output.is_file():
         kind = "a folder" if config.output.is_dir() else "no regular file"
         raise PalestraError("usage", f"--output {config.output} is {kind}", fix="Name a file of its own.")
@@ -203,15 +202,14 @@ def raise_file_limit(concurrency: int) -> None:
 
 
 async def open_route(
-    config: CollectConfig, entrants: list[Entrant], stack: AsyncExitStack, show: Callable[[str], None]
+    config: CollectConfig, entrants: list[Entrant], endpoints: Endpoints, stack: AsyncExitStack, show: Show
 ) -> ByEnvironment:
     """Models, grading workers and hosts; closed by `stack` in reverse order."""
-    limit = AdaptiveLimit(maximum=AUTO_CONCURRENCY_MAXIMUM) if config.concurrency == "auto" else None
-    model = open_model(config.model, limit)
+    model = open_model(config.model, endpoints)
     stack.push_async_callback(model.close)
     roles: dict[str, Model] = {}
     for role, choice in config.roles.items():
-        opened = open_model(choice)
+        opened = open_model(choice, endpoints)
         if isinstance(opened, PerRollout):
             raise PalestraError("usage", f"{choice.spec!r} replies to rollouts, so it cannot be the {role}")
         roles[role] = opened
@@ -232,7 +230,7 @@ async def open_route(
     return ByEnvironment(plans)
 
 
-async def close_host(host: Host, name: str, show: Callable[[str], None]) -> None:
+async def close_host(host: Host, name: str, show: Show) -> None:
     try:
         with boundary("environment"):
             await host.close()
@@ -274,13 +272,26 @@ def count_own(config: CollectConfig, entrant: Entrant) -> int:
     return sum(1 for _ in rows_of_environment(entrant.source, config.split))
 
 
-async def run_shown(engine: Engine, planned: Iterator[Job], progress: ProgressLine) -> None:
+def both(first: Callable[[Outcome], None], second: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+    def observe(outcome: Outcome) -> None:
+        first(outcome)
+        second(outcome)
+
+    return observe
+
+
+async def run_shown(engine: Engine, planned: Iterator[Job], progress: ProgressLine, endpoints: Endpoints) -> None:
     """Run to the end, showing progress."""
     with ExitStack() as undo:
         showing = asyncio.create_task(show_progress(progress))
         undo.callback(progress.end)
         undo.callback(showing.cancel)
-        await engine.run(planned)
+        try:
+            await engine.run(planned)
+        except PalestraError:
+            # What was under way has left no line, so that it is owed again; what is stored deserves its report.
+            if not endpoints.are_given_up:
+                raise
 
 
 async def show_progress(progress: ProgressLine) -> None:

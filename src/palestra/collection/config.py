@@ -25,6 +25,8 @@ class ModelChoice(BaseModel):
     api: Literal["auto", "responses", "chat"] = "auto"
     call_timeout_s: float = Field(default=600.0, gt=0)
     max_tries: int = Field(default=5, ge=1)
+    first_delay_s: float = Field(default=0.5, gt=0)
+    """The longest wait before the second try of a call; it doubles with each further one."""
 
 
 class SamplingChoice(BaseModel):
@@ -74,6 +76,8 @@ class CollectConfig(BaseModel):
     run_timeout_s: float | None = Field(default=None, gt=0)
     disk_patience_s: float = Field(default=3600.0, ge=0)
     """How long a run waits for a disk that takes nothing more, before it ends."""
+    endpoint_patience_s: float = Field(default=600.0, gt=0)
+    """How long an endpoint that answers nothing is waited for, before the run stops."""
     attempts: int = Field(default=3, ge=1, le=63)
     """How often a rollout is tried, counted over resumes."""
     max_failure_rate: float = Field(default=0.1, ge=0, le=1)

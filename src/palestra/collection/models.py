@@ -1,24 +1,19 @@
 """From a model specification to a model."""
 
-import os
 from pathlib import Path
-from random import Random
 
 from palestra.collection.config import ModelChoice
+from palestra.collection.endpoints import Endpoints
 from palestra.core.errors import PalestraError, suggestion
 from palestra.core.model import Model
-from palestra.models.openai import OpenAIModel
 from palestra.models.replay import ReplayModel
 from palestra.models.scripted import PerRollout, ScriptedModel
-from palestra.rollout.adaptive import AdaptiveLimit, AdaptiveModel
-from palestra.rollout.retry import RetryingModel, RetryPolicy
 
 BACKENDS = ("openai", "vllm", "embedded", "scripted", "replay")
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
-def open_model(choice: ModelChoice, limit: AdaptiveLimit | None = None) -> Model | PerRollout:
-    """The model that a specification names; calls of an endpoint share `limit`.
+def open_model(choice: ModelChoice, endpoints: Endpoints) -> Model | PerRollout:
+    """The model that a specification names; `endpoints` makes those that are behind one.
 
     Raises PalestraError with the nearest backend.
     """
@@ -36,24 +31,7 @@ def open_model(choice: ModelChoice, limit: AdaptiveLimit | None = None) -> Model
         return ScriptedModel.from_file(Path(name))
     if backend == "replay":
         return ReplayModel(Path(name))
-    return endpoint(choice, name, limit)
-
-
-def endpoint(choice: ModelChoice, name: str, limit: AdaptiveLimit | None) -> Model:
-    token_ids = choice.spec.startswith("vllm:")
-    if token_ids and choice.base_url is None:
-        raise PalestraError("usage", f"{choice.spec!r} needs the address of the server", fix="Add --base-url URL.")
-    model: Model = OpenAIModel(
-        name,
-        base_url=choice.base_url or DEFAULT_BASE_URL,
-        api_key=os.environ.get(choice.api_key_env),
-        api="chat" if token_ids else choice.api,
-        call_timeout_s=choice.call_timeout_s,
-        token_ids=token_ids,
-    )
-    if limit is not None:
-        model = AdaptiveModel(model, limit)
-    return RetryingModel(model, RetryPolicy(max_tries=choice.max_tries), Random())
+    return endpoints.model(choice, name)
 
 
 def read_role(text: str) -> tuple[str, ModelChoice]:

@@ -66,12 +66,21 @@ class ProgressLine:
             self.printed_at = now
             print(self.text(), file=self.stream, flush=True)
 
-    def remark(self, text: str, show: Callable[[str], None]) -> None:
-        """Show a remark where the line stands; the next one follows below."""
-        if self.stream.isatty():
-            self.stream.write("\r" + " " * self.width + "\r")
-            self.stream.flush()
-        show(text)
+    def begin(self, already_done: int) -> None:
+        """The first rollout is about to be played; so many are stored already."""
+        self.already_done = already_done
+        self.began = time.monotonic()
+
+    def remarks(self, show: Callable[[str], None]) -> Callable[[str], None]:
+        """`show`, with room made for its text where the line stands."""
+
+        def remark(text: str) -> None:
+            if self.stream.isatty():
+                self.stream.write("\r" + " " * self.width + "\r")
+                self.stream.flush()
+            show(text)
+
+        return remark
 
     def end(self) -> None:
         """Print the final state on a line of its own."""

@@ -111,16 +111,20 @@ ERRORS = MappingProxyType(
             "The connection to the model endpoint failed or was dropped.",
             "Check --base-url and that the server is up; the rollout is tried again on --resume.",
         ),
+        "endpoint-unavailable": Explanation(
+            "An endpoint did not answer any call for --endpoint-patience-s, so the run stopped.",
+            "Bring it back or mend --base-url, then continue with --resume: what was under way is owed again.",
+        ),
         "model-timeout": Explanation(
             "The model endpoint did not answer within --call-timeout-s.",
             "Raise --call-timeout-s, lower --concurrency, or lower --max-output-tokens.",
         ),
         "model-rate-limited": Explanation(
-            "The endpoint kept answering 429 through all retries.",
+            "The endpoint kept answering 429 through all retries, or to more calls than may be tried again.",
             "Lower --concurrency or use --concurrency auto.",
         ),
         "model-server-error": Explanation(
-            "The endpoint kept answering 5xx through all retries.",
+            "The endpoint kept answering 5xx through all retries, or to more calls than may be tried again.",
             "Read the endpoint's log; the rollout is tried again on --resume.",
         ),
         "model-unauthorized": Explanation(

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -34,14 +33,18 @@ class LocalContext:
 
     def __init__(self, *, seed: int, folder: Path, shared: Any, pool: GradingPool, roles: Mapping[str, Model]) -> None:
         self.seed = seed
+        self.own_random: Random | None = None
         self.folder = folder
         self.shared = shared
         self.pool = pool
         self.roles = roles
 
-    @cached_property
+    @property
     def random(self) -> Random:
-        return Random(self.seed)
+        # Made when it is asked for: seeding it costs more than the rest of an episode's context.
+        if self.own_random is None:
+            self.own_random = Random(self.seed)
+        return self.own_random
 
     async def grade(self, function: Callable[..., Result], *arguments: Any, deadline_s: float = 10.0) -> Result:
         return await self.pool.call(function, *arguments, deadline_s=deadline_s)

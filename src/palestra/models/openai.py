@@ -58,6 +58,11 @@ class OpenAIModel:
     def name(self) -> str:
         return self._name
 
+    @property
+    def url(self) -> str:
+        """The base URL for people: without user, password and query."""
+        return self._endpoint.url
+
     async def respond(
         self,
         items: Sequence[Item],

@@ -14,7 +14,8 @@ from yarl import URL
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.wire.encoding import encode
 
-MAX_BODY_BYTES = 64 * 2**20
+MAX_BODY_BYTES = 32 * 2**20
+"""Twice the longest honest reply: 131,072 tokens with ids and log-probabilities are about 16 MB."""
 CONNECT_TIMEOUT_S = 30.0
 SHORTEST_SECRET = 4
 """Shorter keys are placeholders ("-", "x"); taking them out would only garble messages."""
@@ -98,7 +99,10 @@ class Endpoint:
     async def _exchange(self, url: URL, data: bytes) -> Answer:
         async with self._opened().post(url, data=data, allow_redirects=False) as response:
             length = response.content_length
-            if length is not None and length <= MAX_BODY_BYTES and "Content-Encoding" not in response.headers:
+            if length is not None and length > MAX_BODY_BYTES:
+                response.close()
+                raise self._bad(f"{length} bytes, more than {MAX_BODY_BYTES // 2**20} MiB")
+            if length is not None and "Content-Encoding" not in response.headers:
                 return Answer(response.status, response.headers, await response.read())
             body = bytearray()
             async for chunk in response.content.iter_any():

@@ -103,9 +103,12 @@ class AgentColumns(RolloutKeys):
         self.subsets.append(NO_SUBSET if subset is None else self.subset_number(subset))
         self.has_answers = self.has_answers or (key is not None and key in rollout)
         for name, value in values.items():
-            column = self.columns.setdefault(name, array("d"))
+            column = self.columns.get(name)
+            if column is None:
+                column = self.columns[name] = array("d")
             # A rollout without the field leaves a gap, so that values stay beside their rollout.
-            column.extend([math.nan] * (len(self.tasks) - 1 - len(column)))
+            if len(column) < len(self.tasks) - 1:
+                column.extend([math.nan] * (len(self.tasks) - 1 - len(column)))
             column.append(value)
             if isinstance(value, float):
                 self.fractional.add(name)

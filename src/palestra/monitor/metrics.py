@@ -81,7 +81,12 @@ def group_statistics(agent: AgentColumns, part: slice) -> dict[str, float]:
     for name, column in agent.columns.items():
         values = present(column[part])
         if values:
-            found.update({f"{key}/{name}": value for key, value in describe(values).items()})
+            described = describe(values)
+            found[f"mean/{name}"] = described["mean"]
+            found[f"max/{name}"] = described["max"]
+            found[f"min/{name}"] = described["min"]
+            found[f"median/{name}"] = described["median"]
+            found[f"std/{name}"] = described["std"]
     return found
 
 
@@ -93,6 +98,8 @@ def present(values: Sequence[float]) -> list[float]:
 def describe(values: Sequence[float]) -> dict[str, float]:
     """Mean, maximum, minimum, median and sample standard deviation (ddof 1; 0 for a single value)."""
     count = len(values)
+    if count == 1:
+        return {"mean": values[0], "max": values[0], "min": values[0], "median": values[0], "std": 0.0}
     ordered = sorted(values)
     mean = math.fsum(values) / count
     # statistics.stdev is exact to the last bit and thirty times slower: minutes for a million groups.
@@ -102,7 +109,7 @@ def describe(values: Sequence[float]) -> dict[str, float]:
         "max": ordered[-1],
         "min": ordered[0],
         "median": (ordered[(count - 1) // 2] + ordered[count // 2]) / 2,
-        "std": math.sqrt(squares / (count - 1)) if count > 1 else 0.0,
+        "std": math.sqrt(squares / (count - 1)),
     }
 
 
@@ -141,20 +148,23 @@ def missing_answers(agent: AgentColumns, part: slice) -> list[float]:
     return [float(answer is None) for answer, _ in votes(agent, part)]
 
 
-def missing_answer_votes(agent: AgentColumns, part: slice) -> list[tuple[int | None, float]]:
-    return [(answer, float(answer is None)) for answer, _ in votes(agent, part)]
-
-
 def score_metrics(agent: AgentColumns, subset: int | None = None) -> dict[str, Any]:
     """All metrics in percent: of the reward, and if answers are known those of their majorities and of their lack."""
     metrics = pass_metrics(Tasks(agent, rewards, subset), SCORE)
     if not agent.has_answers:
         return metrics
-    metrics.update(majority_metrics(Tasks(agent, votes, subset), SCORE))
+    majorities = majority_metrics(Tasks(agent, votes, subset), SCORE)
     lacking = pass_metrics(Tasks(agent, missing_answers, subset), MISSING_ANSWER)
-    lacking.update(majority_metrics(Tasks(agent, missing_answer_votes, subset), MISSING_ANSWER))
+    # What a majority says is an answer: 0 is what NeMo Gym's files have under this name.
+    never = {name.replace(SCORE, MISSING_ANSWER): 0.0 for name in majorities}
     samples = "per_sample_aggregate"
-    return {**metrics, **lacking, samples: {**metrics.get(samples, {}), **lacking.get(samples, {})}}
+    return {
+        **metrics,
+        **majorities,
+        **lacking,
+        **never,
+        samples: {**metrics.get(samples, {}), **lacking.get(samples, {})},
+    }
 
 
 def subset_metrics(agent: AgentColumns) -> dict[str, Any]:

@@ -64,12 +64,16 @@ def pass_metrics(tasks: Iterable[Sequence[float]], name: str = "accuracy") -> di
     """
     longest = max((len(scores) for scores in tasks), default=0)
     best, worst, average, spread = (ByK(reported_k(longest)) for _ in range(4))
+    totals, counts = array("d", bytes(8 * longest)), array("q", bytes(8 * longest))
     for scores in tasks:
         best.add(best_of(scores))
         worst.add(worst_of(scores))
         average.add([total / k for k, total in enumerate(accumulate(scores), 1)])
         if len(scores) > 1:
             spread.add(deviations(scores))
+        for index, score in enumerate(scores):
+            totals[index] += score
+            counts[index] += 1
     metrics: dict[str, Any] = {}
     for family, moments in (
         ("pass@{k}", best.moments()),
@@ -78,8 +82,8 @@ def pass_metrics(tasks: Iterable[Sequence[float]], name: str = "accuracy") -> di
     ):
         for k, found in moments:
             metrics.update(percent_entries(f"{family.format(k=k)}/{name}", found))
-    metrics.update(spread_metrics(tasks, spread, longest, name))
-    return metrics
+    per_sample = [100.0 * total / count for total, count in zip(totals, counts, strict=True)]
+    return {**metrics, **spread_metrics(per_sample, spread, name)}
 
 
 def percent_entries(name: str, moments: Moments) -> dict[str, float]:
@@ -133,18 +137,12 @@ def deviations(scores: Sequence[float]) -> list[float]:
     return found
 
 
-def spread_metrics(tasks: Iterable[Sequence[float]], spread: ByK, longest: int, name: str) -> dict[str, Any]:
+def spread_metrics(per_sample: Sequence[float], spread: ByK, name: str) -> dict[str, Any]:
     """`per_sample_aggregate`, and how much runs and samples differ, for k from 2."""
-    totals, counts = array("d", bytes(8 * longest)), array("q", bytes(8 * longest))
-    for scores in tasks:
-        for index, score in enumerate(scores):
-            totals[index] += score
-            counts[index] += 1
-    if not longest:
+    if not per_sample:
         return {}
-    per_sample = [100.0 * total / count for total, count in zip(totals, counts, strict=True)]
     across_runs = deviations(per_sample)
-    metrics: dict[str, Any] = {"per_sample_aggregate": {name: per_sample}}
+    metrics: dict[str, Any] = {"per_sample_aggregate": {name: list(per_sample)}}
     for k in spread.reported[1:]:
         average = f"pass@1[avg-of-{k}]/{name}"
         metrics[f"{average}/std_dev_across_runs"] = across_runs[k - 1]

@@ -1,35 +1,41 @@
-"""Concurrency that follows what the endpoint can take: additive increase, multiplicative decrease."""
+"""Concurrency that follows what the endpoint can take: additive increase, decrease in proportion to the overload."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Sequence
 
 from palestra.core.errors import Failure
 from palestra.core.model import Item, Model, Reply, Sampling, TokenTrace, ToolSchema
-
-OVERLOAD_CODES = frozenset({"model-rate-limited", "model-server-error", "model-timeout", "model-unreachable"})
+from palestra.rollout.breaker import ENDPOINT_CODES
 
 
 class AdaptiveLimit:
     """How many calls may be under way.
 
-    It grows by one for each `limit` successes and is halved by an overload, at most once in `settle_s` seconds: calls
-    that were sent before the cut say nothing about the limit after it (Chiu and Jain 1989, AIMD).
+    It grows by one in a window, which is as many calls as the limit allows, and doubles until the first overload. Each
+    overloaded call takes half a slot away, at most half of all slots in a window: the decrease is in proportion to the
+    overload (as in DCTCP, RFC 8257), so that a fault now and then costs little. Calls sent in an earlier window say
+    nothing about the limit of this one.
     """
 
-    def __init__(self, *, initial: int = 16, maximum: int = 1024, settle_s: float = 1.0) -> None:
-        self.limit = float(initial)
+    def __init__(self, *, initial: int = 16, maximum: int = 1024) -> None:
+        self.limit = float(min(initial, maximum))
         self.maximum = maximum
-        self.settle_s = settle_s
         self.under_way = 0
-        self.cut_at = float("-inf")
+        self.is_starting = True
+        self.window = 0
+        self.ended = 0
+        self.floor = max(self.limit / 2, 1.0)
+        """As far as the limit may fall in this window."""
+        self.peak = 0
+        """The most calls under way in this window."""
         self.waiting: deque[asyncio.Future[None]] = deque()
 
-    async def enter(self) -> None:
+    async def enter(self) -> int:
+        """Wait for a slot; the window that the call belongs to."""
         if self.under_way < int(self.limit) and not self.waiting:
-            self.under_way += 1
-            return
+            self.begin()
+            return self.window
         turn = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
         try:
@@ -38,23 +44,40 @@ class AdaptiveLimit:
             if turn.done() and not turn.cancelled():
                 self.leave()
             raise
+        return self.window
+
+    def begin(self) -> None:
+        self.under_way += 1
+        self.peak = max(self.peak, self.under_way)
 
     def leave(self) -> None:
         self.under_way -= 1
         while self.waiting and self.under_way < int(self.limit):
             turn = self.waiting.popleft()
             if not turn.done():
-                self.under_way += 1
+                self.begin()
                 turn.set_result(None)
 
-    def succeeded(self) -> None:
-        self.limit = min(self.limit + 1 / self.limit, self.maximum)
+    def count(self, window: int, *, overloaded: bool) -> None:
+        """Take the end of a call into account."""
+        if window != self.window:
+            return
+        self.ended += 1
+        if overloaded:
+            self.is_starting = False
+            # At once: a slot that is refused is free again at once, and would be refused to one call after another.
+            self.limit = max(self.limit - 0.5, self.floor)
+        if self.ended >= int(self.limit):
+            self.end_window()
 
-    def overloaded(self) -> None:
-        now = time.monotonic()
-        if now - self.cut_at >= self.settle_s:
-            self.cut_at = now
-            self.limit = max(self.limit / 2, 1.0)
+    def end_window(self) -> None:
+        # A limit that is not used was not tested.
+        if self.peak * 2 >= int(self.limit):
+            self.limit = min(self.limit * 2 if self.is_starting else self.limit + 1, self.maximum)
+        self.floor = max(self.limit / 2, 1.0)
+        self.window += 1
+        self.ended = 0
+        self.peak = self.under_way
 
 
 class AdaptiveModel:
@@ -75,14 +98,13 @@ class AdaptiveModel:
         sampling: Sampling,
         trace: TokenTrace | None = None,
     ) -> Reply:
-        await self.limit.enter()
+        window = await self.limit.enter()
         try:
             reply = await self.model.respond(items, tools, sampling, trace)
-            self.limit.succeeded()
+            self.limit.count(window, overloaded=False)
             return reply
         except Failure as failure:
-            if failure.code in OVERLOAD_CODES:
-                self.limit.overloaded()
+            self.limit.count(window, overloaded=failure.code in ENDPOINT_CODES)
             raise
         finally:
             self.limit.leave()

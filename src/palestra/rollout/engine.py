@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Protocol
 
 from palestra.agents.tool_loop import ToolLoop
+from palestra.core.deadline import Deadline
 from palestra.core.errors import Failure, PalestraError, boundary
 from palestra.core.model import Model, Sampling
 from palestra.core.session import Host, Session
@@ -70,6 +71,7 @@ class RunLimits:
     concurrency: int = 64
     """Rollouts at work at the same time."""
     rollout_timeout_s: float = 1800.0
+    """Without the time in which an endpoint that was gone was waited for."""
     run_timeout_s: float | None = None
     grace_s: float = 5.0
     """How long rollouts at work may go on after the run was asked to stop."""
@@ -87,7 +89,7 @@ class Engine:
     fatal: Failure | None = None
     buffer: deque[Job] = field(default_factory=deque[Job])
     workers: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
-    error: Exception | None = None
+    error: BaseException | None = None
     """What the store or the observer raised."""
     timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
 
@@ -168,12 +170,15 @@ class Engine:
             self.stop(f"no rollout of this run can succeed: {outcome.failure}")
 
     def acknowledge(self, outcome: Outcome, stored: "asyncio.Future[None]") -> None:
-        try:
-            stored.result()
-            self.observe(outcome)
-        except Exception as error:
+        error = stored.exception()
+        if error is None:
+            try:
+                self.observe(outcome)
+            except Exception as raised:
+                error = raised
+        if error is not None and self.error is None:
             # A callback's errors go nowhere by themselves; without store or observer there is no run.
-            self.error = self.error or error
+            self.error = error
             self.abandon()
 
     async def attempt(self, job: Job, progress: Progress) -> None:
@@ -183,7 +188,7 @@ class Engine:
         timeout_s = self.limits.rollout_timeout_s
         session: Session | None = None
         try:
-            async with asyncio.timeout(timeout_s):
+            async with Deadline(timeout_s):
                 with boundary("host"):
                     lane = self.route(job)
                     session = await lane.host.open(job.row, seed=job.seed)

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from palestra.core.errors import Failure
 from palestra.core.model import Item, Model, Reply, Sampling, TokenTrace, ToolSchema
+from palestra.rollout.breaker import CircuitBreaker
+from palestra.rollout.budget import RetryBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,8 @@ class RetryPolicy:
     first_delay_s: float = 0.5
     """The delay before the second try is drawn from [half of this, this]; it doubles with each try."""
     max_delay_s: float = 60.0
-    max_total_s: float = 600.0
-    """No try starts later than this after the first."""
+    max_wait_s: float = 600.0
+    """Seconds that a call may wait between all its tries; how long a try takes is bounded elsewhere."""
 
     def delay_s(self, tries: int, failure: Failure, random: Random) -> float:
         """Seconds to wait after `tries` failed tries: exponential with jitter, at least what Retry-After says."""
@@ -27,16 +29,22 @@ class RetryPolicy:
         if failure.retry_after_s is None:
             return own
         # Everyone is told the same Retry-After; without jitter on top they would all come back at once.
-        return failure.retry_after_s + random.random() * min(ceiling, 1.0 + failure.retry_after_s)
+        return failure.retry_after_s + random.random() * max(min(ceiling, 1.0), failure.retry_after_s / 2)
 
 
+@dataclass
 class RetryingModel:
-    """A model whose retryable failures are tried again."""
+    """A model whose retryable failures are tried again, within a budget that the calls to its endpoint share.
 
-    def __init__(self, model: Model, policy: RetryPolicy, random: Random) -> None:
-        self.model = model
-        self.policy = policy
-        self.random = random
+    A try that an outage took does not count as one; its repetition may overdraw the budget, so that an outage costs no
+    rollout, while an endpoint that goes and comes all the time is not asked for ever.
+    """
+
+    model: Model
+    policy: RetryPolicy
+    random: Random
+    breaker: CircuitBreaker
+    budget: RetryBudget = field(default_factory=RetryBudget)
 
     @property
     def name(self) -> str:
@@ -49,20 +57,49 @@ class RetryingModel:
         sampling: Sampling,
         trace: TokenTrace | None = None,
     ) -> Reply:
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        tries = 0
+        ticket = self.breaker.expect()
+        self.budget.begin()
+        try:
+            return await self.persist(items, tools, sampling, trace)
+        finally:
+            self.budget.end()
+            self.breaker.unexpect(ticket)
+
+    async def persist(
+        self, items: Sequence[Item], tools: Sequence[ToolSchema], sampling: Sampling, trace: TokenTrace | None
+    ) -> Reply:
+        tries = outages = 0
+        waited_s = 0.0
         while True:
             tries += 1
+            openings = self.breaker.openings
             try:
                 return await self.model.respond(items, tools, sampling, trace)
             except Failure as failure:
                 delay_s = self.policy.delay_s(tries, failure, self.random)
-                late = clock() - began + delay_s > self.policy.max_total_s
-                if not failure.retryable or tries >= self.policy.max_tries or late:
+                late = waited_s + delay_s > self.policy.max_wait_s
+                is_outage = self.breaker.openings > openings
+                if not failure.retryable or ((tries >= self.policy.max_tries or late) and not is_outage):
                     failure.message += f" (tried {tries} times)" if tries > 1 else ""
                     raise
                 await asyncio.sleep(delay_s)
+                waited_s += delay_s
+                # It may have been the first sign of an outage.
+                is_outage = self.breaker.openings > openings
+                if is_outage and outages < self.policy.max_tries and self.budget.borrow():
+                    outages += 1
+                    tries -= 1
+                    waited_s = 0.0
+                elif tries >= self.policy.max_tries or not await self.granted(failure):
+                    failure.message += f" (tried {tries} times; too many calls fail to try all of them again)"
+                    raise
+
+    async def granted(self, failure: Failure) -> bool:
+        """Whether the budget allows another try."""
+        if failure.code == "model-rate-limited" or failure.retry_after_s is not None:
+            # The endpoint wants fewer calls: waiting gives it what it wants.
+            return await self.budget.wait()
+        return self.budget.take()
 
     async def close(self) -> None:
         await self.model.close()

@@ -17,7 +17,6 @@ from palestra.store.paths import RunPaths, unwritable, writing
 from palestra.store.patience import DiskPatience
 from palestra.wire.encoding import encode_with_checksum
 
-
 GATHER_S = 0.05
 """How long the first line of a batch waits for others: a synchronisation costs as much as dozens of rollouts."""
 FULL_BATCH_BYTES = 1 << 20
