@@ -84,7 +84,9 @@ def repair(state: FileState, quarantine: Path) -> None:
     """
     if state.is_sound:
         return
-    aside = sorted([*state.damaged, *state.duplicates, *([state.torn] if state.torn else [])], key=by_place)
+    aside = sorted([*state.damaged, *state.duplicates], key=by_place)
+    if state.torn is not None:
+        aside.append(state.torn)
     with state.path.open("rb+") as file:
         keep_safe(file, aside, quarantine)
         end = file.seek(0, os.SEEK_END)
