@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from palestra.agents.tool_loop import Trajectory
-from palestra.core.model import Usage
+from palestra.core.model import ModelCall, Usage
 from palestra.core.transcript import Transcript, assistant_message, user_message
 from palestra.core.verdict import Verdict
 from palestra.rollout.plan import Job, task_identity
@@ -49,7 +49,8 @@ def rollouts(count: int) -> Iterator[tuple[bytes, bytes]]:
         job = Job(row, "word_problems", f"{task:032x}", task, number % REPEATS, 0, number)
         asked = user_message(question)
         said = assistant_message(text(generator, generator.randint(100, 900)))
-        trajectory = Trajectory(Transcript((asked,), (said,)), "done", "m", Usage(90, 400), None, 1, 1.5, 0.0)
+        calls = (ModelCall(0, 1, 90, 400, "stop"),)
+        trajectory = Trajectory(Transcript((asked,), (said,)), "done", "m", Usage(90, 400), None, calls, 1.5, 0.0)
         progress = Progress(params={"input": [asked], "tools": [], "temperature": 1.0}, trajectory=trajectory)
         progress.verdict = Verdict(1.0, metrics={"extracted": str(task)})
         line = judged(job, progress, "0123456789abcdef").line

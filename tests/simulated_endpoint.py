@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,9 +27,9 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     delay_s: float = 0.0
-    broken: Literal["reset", "half", "garbage", "endless"] | None = None
-    """Instead: drop the connection, promise more body than is sent, send what is not HTTP, or send a body in chunks
-    that does not say how long it is."""
+    broken: Literal["reset", "silent", "half", "garbage", "endless"] | None = None
+    """Instead: reset the connection, close it without an answer, promise more body than is sent, send what is not HTTP,
+    or send a body in chunks that does not say how long it is."""
 
 
 Handler: TypeAlias = Callable[[Request], Any]
@@ -199,5 +201,8 @@ async def _break(received: web.Request, answer: Answer) -> web.StreamResponse:
     if answer.broken == "garbage":
         assert isinstance(transport, asyncio.Transport)
         transport.write(b"\x00\x01 this is not HTTP\r\n\r\n")
+    if answer.broken == "reset":
+        # A socket that lingers for no time is reset when it is closed.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.close()
     return web.Response()

@@ -78,7 +78,7 @@ def below(model: type[items.Described]) -> Iterator[type[items.Described]]:
         yield from below(found)
 
 
-@pytest.mark.parametrize("model", below(items.Described), ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [*below(items.Described)], ids=lambda model: model.__name__)
 def test_every_field_of_a_file_is_described(model: type[items.Described]) -> None:
     for name, field in model.model_fields.items():
         assert field.description, f"{model.__name__}.{name} has no description"

@@ -9,6 +9,7 @@ import pytest
 
 from palestra import Failure, Item, Reply, Sampling, Step, Transcript, Verdict
 from palestra.agents.tool_loop import AgentLimits, ToolLoop, Trajectory
+from palestra.core.deadline import RUNNING, Deadline
 from palestra.core.model import CallTokens, ModelCall, TokenTrace, Usage
 from palestra.core.tools import answer, tool, tools_of
 from palestra.core.transcript import assistant_message, function_calls, is_assistant_message, user_message
@@ -172,6 +173,23 @@ class TestLimits:
         trajectory, _ = play(Speaker(DONE), DeskSession(step), time_limit_s=0.05, max_steps=None)
         assert (trajectory.end_reason, len(trajectory.calls)) == ("time_limit", 2)
         assert trajectory.step_s >= 0.06
+
+    def test_time_in_which_the_clock_of_the_rollout_stands_does_not_count(self) -> None:
+        class Waiting(Speaker):
+            async def respond(self, *given: Any, **more: Any) -> Reply:
+                deadline = RUNNING.get()
+                assert deadline is not None
+                deadline.stop()
+                await asyncio.sleep(0.05)
+                deadline.go_on()
+                return await super().respond(*given, **more)
+
+        async def main() -> Trajectory:
+            loop = ToolLoop(AgentLimits(max_steps=4, time_limit_s=0.1))
+            with Deadline(60):
+                return await loop.run(DeskSession(lambda number, items: Step()), Waiting(DONE), Sampling())
+
+        assert asyncio.run(main()).end_reason == "max_steps"
 
     def test_what_the_session_raises_goes_through(self) -> None:
         def step(number: int, items: Sequence[Item]) -> Step:

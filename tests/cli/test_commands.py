@@ -58,6 +58,7 @@ def test_help_of_every_command_ends_with_an_example(verb: str, capsys: pytest.Ca
         (["collect", "mcqa", "--model", "embedded", "--output", "x.jsonl", "--temperature", "hot"], "temperature"),
         (["collect", "mcqa", "--model", "embedded", "--output", "x.jsonl", "--temperature", "mcq=1"], "'mcqa'"),
         (["collect", "mcqa", "--model", "embedded", "--output", "x.jsonl", "--repeats", "0"], "repeats"),
+        (["collect", "mcqa", "--model", "embedded", "--output", "x.jsonl", "--endpoint-patience-s", "0"], "patience_s"),
         (["collect", "mcqa", "--model", "embedded", "--output", "x.jsonl", "--agent", "tool_lop"], "'tool_loop'"),
         (["collect", "mcqa", "--model", "embedded", "--output", "x.jsonl", "--role", "judge"], "ROLE=MODEL@URL"),
         (["collect", "mcqa", "--model", "embedded", "--output", "x.jsonl", "--split", "exampel"], "'example'"),

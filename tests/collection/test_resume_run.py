@@ -1,5 +1,6 @@
 """However a run ended, its resume makes what is missing, and only that; another run is refused."""
 
+import fcntl
 import json
 import tempfile
 from pathlib import Path
@@ -106,6 +107,18 @@ def test_an_existing_output_is_neither_mixed_nor_deleted(place: Workspace) -> No
     with pytest.raises(PalestraError, match="already holds a run"):
         place.collect()
     assert [path.read_bytes() for path in kinds(place.paths)[1:]] == before[1:]
+
+
+def test_a_second_run_on_the_same_output_is_refused_and_changes_nothing(place: Workspace) -> None:
+    place.collect(limit=3)
+    before = [path.read_bytes() for path in kinds(place.paths)]
+    with place.paths.rollouts.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(PalestraError) as caught:
+            place.collect(resume=True)
+    assert caught.value.code == "output-locked"
+    assert [path.read_bytes() for path in kinds(place.paths)] == before
+    assert place.collect(resume=True).stored == 8
 
 
 def test_a_foreign_file_is_refused_and_left_as_it_is(place: Workspace) -> None:

@@ -153,7 +153,12 @@ class TestBadReplies:
 class TestConnections:
     @pytest.mark.parametrize(
         ("broken", "code"),
-        [("reset", "model-unreachable"), ("half", "model-unreachable"), ("garbage", "model-bad-reply")],
+        [
+            ("reset", "model-unreachable"),
+            ("silent", "model-unreachable"),
+            ("half", "model-unreachable"),
+            ("garbage", "model-bad-reply"),
+        ],
     )
     def test_a_broken_connection(self, broken: Any, code: str) -> None:
         failure = failure_of(Answer(broken=broken))

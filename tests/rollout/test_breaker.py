@@ -1,4 +1,4 @@
-"""An endpoint that is gone is waited for: nothing is lost, and one call at a time looks whether it is back."""
+"""An endpoint that is gone is waited for: nothing is lost, one call at a time looks for it, and the wait ends."""
 
 import asyncio
 from itertools import pairwise
@@ -173,7 +173,7 @@ def test_an_outage_does_not_count_against_the_deadline_of_a_rollout() -> None:
     spent: list[float] = []
 
     async def rollout() -> None:
-        async with Deadline(30) as deadline:
+        with Deadline(30) as deadline:
             for _ in range(20):
                 await place.model.respond([], [], Sampling())
         spent.append(deadline.stopped_s)
@@ -188,7 +188,7 @@ def test_a_deadline_still_ends_a_rollout_whose_endpoint_is_slow() -> None:
     place = Place(Server(lambda now, number: None, latency_s=100))
 
     async def rollout() -> None:
-        async with Deadline(30):
+        with Deadline(30):
             await place.model.respond([], [], Sampling())
 
     async def main() -> None:
@@ -207,7 +207,7 @@ def test_calls_that_wait_can_be_cancelled_at_any_moment(adaptive: bool) -> None:
     place = Place(Server(down(5, 60)), limit=AdaptiveLimit(initial=4, maximum=8) if adaptive else None)
 
     async def main() -> None:
-        calls = [asyncio.create_task(place.model.respond([number], [], Sampling())) for number in range(100)]
+        calls = [asyncio.create_task(place.model.respond([{"n": number}], [], Sampling())) for number in range(100)]
         more = asyncio.create_task(place.work(20, 400))
         for number, call in enumerate(calls):
             await asyncio.sleep(0.37)

@@ -70,7 +70,8 @@ def paths(tmp_path: Path) -> RunPaths:
 
 def lines_in(*files: Path) -> Counter[bytes]:
     """All lines that are not blank."""
-    return Counter(line for path in files if path.exists() for line in path.read_bytes().split(b"\n") if line.strip())
+    lines = (line.strip(b" ") for path in files if path.exists() for line in path.read_bytes().split(b"\n"))
+    return Counter(line for line in lines if line)
 
 
 def findings(checked: Checked) -> dict[str, list[tuple[int, str]]]:
@@ -127,6 +128,9 @@ def test_any_damage_is_found_set_aside_once_and_played_again(damage: list[tuple[
         assert found == changed
         assert lines_in(*files_of(paths), paths.quarantine) == before, "nothing was deleted"
         assert fsck(paths.rollouts).is_sound
+        for path in changed:
+            # As readers do that know nothing of repairs: every line is a JSON object.
+            assert all(isinstance(json.loads(line), dict) for line in path.read_bytes().splitlines())
         ledger = RolloutLedger(REPEATS, 3)
         assert resume(paths, ledger).problems == []
         kept = lines_in(paths.rollouts)
@@ -241,7 +245,7 @@ def test_a_line_without_end_is_not_read_into_memory(paths: RunPaths, monkeypatch
     content = paths.rollouts.read_bytes()
     paths.rollouts.write_bytes(content + b"x" * 5000 + b"\n" + rollout(8, 0) + b"\0" * 9000)
     assert findings(fsck(paths.rollouts)) == {"r.jsonl": [(9, "is longer than 2000 bytes")]}
-    assert paths.rollouts.read_bytes() == content + b" " * 5000 + b"\n" + rollout(8, 0)
+    assert paths.rollouts.read_bytes() == content[:-1] + b" " * 5001 + b"\n" + rollout(8, 0)
     assert paths.quarantine.read_bytes() == b"x" * 5000 + b"\n" + b"\0" * 9000 + b"\n"
 
 
@@ -252,7 +256,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     fsck(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 3000 * 64 + 1_000_000
+    assert path.stat().st_size > 9_000_000
+    # Other threads of the test run allocate too.
+    assert peak < 3000 * 64 + 3_000_000
 
 
 def test_a_damaged_line_is_told_with_its_place_in_json(paths: RunPaths) -> None:

@@ -27,7 +27,7 @@ class AgentLimits:
     """Seconds, without those in which an endpoint that was gone was waited for; checked between calls."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trajectory:
     """What an agent brings back from one episode."""
 

@@ -145,9 +145,8 @@ async def play(
         progress.begin(resumed.rollouts)
         engine = Engine(route, store, run_limits(config), both(progress.observe, observe))
         signals.tell(engine.stop)
-        endpoints.stop = engine.stop
-        endpoints.tell = remark
-        await run_shown(engine, planned, progress, endpoints)
+        with endpoints.heeded(remark, engine.stop):
+            await run_shown(engine, planned, progress)
         # From here on nothing is left to stop.
         signals.stop = None
     stored = resumed.rollouts + store.stored
@@ -280,18 +279,13 @@ def both(first: Callable[[Outcome], None], second: Callable[[Outcome], None]) ->
     return observe
 
 
-async def run_shown(engine: Engine, planned: Iterator[Job], progress: ProgressLine, endpoints: Endpoints) -> None:
+async def run_shown(engine: Engine, planned: Iterator[Job], progress: ProgressLine) -> None:
     """Run to the end, showing progress."""
     with ExitStack() as undo:
         showing = asyncio.create_task(show_progress(progress))
         undo.callback(progress.end)
         undo.callback(showing.cancel)
-        try:
-            await engine.run(planned)
-        except PalestraError:
-            # What was under way has left no line, so that it is owed again; what is stored deserves its report.
-            if not endpoints.are_given_up:
-                raise
+        await engine.run(planned)
 
 
 async def show_progress(progress: ProgressLine) -> None:

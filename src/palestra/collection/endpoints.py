@@ -1,7 +1,8 @@
 """The endpoints of a run: what all models behind one share, and a model put together with it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
@@ -81,11 +82,21 @@ class Endpoints:
         self.tell(text)
 
     def give_up(self, error: PalestraError) -> None:
-        self.stop(f"{error.message} {error.fix}".removesuffix("."))
+        self.stop(f"{error.message.rstrip('.')}. {error.fix}".removesuffix("."))
 
-    @property
-    def are_given_up(self) -> bool:
-        return any(shared.breaker.condemned is not None for shared in self.shared.values())
+    @contextmanager
+    def heeded(self, tell: Callable[[str], None], stop: Callable[[str], None]) -> Generator[None]:
+        """Let the run in the block know of its endpoints, and end it quietly when one of them is given up.
+
+        What was under way then leaves no line, so that it is owed again; what is stored still gets its report.
+        """
+        self.tell, self.stop = tell, stop
+        try:
+            yield
+        except PalestraError as error:
+            given_up = [shared.breaker.condemned for shared in self.shared.values()]
+            if error.code not in {known.code for known in given_up if known is not None}:
+                raise
 
 
 def advice(choice: ModelChoice, url: str, code: str) -> str | None:
@@ -97,5 +108,5 @@ def advice(choice: ModelChoice, url: str, code: str) -> str | None:
     if code == "model-not-found":
         return f"Check the base URL {url} (it usually ends in /v1) and the model name {name!r}."
     if code in ("model-rate-limited", "model-rejected-request"):
-        return f"Add credit to the account of the key in {choice.api_key_env}, or use another key; then --resume."
+        return f"Add credit to the account of the key in {choice.api_key_env}, or use another key."
     return None

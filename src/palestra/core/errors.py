@@ -113,7 +113,7 @@ ERRORS = MappingProxyType(
         ),
         "endpoint-unavailable": Explanation(
             "An endpoint did not answer any call for --endpoint-patience-s, so the run stopped.",
-            "Bring it back or mend --base-url, then continue with --resume: what was under way is owed again.",
+            "Bring it back or mend --base-url; what was under way is owed again.",
         ),
         "model-timeout": Explanation(
             "The model endpoint did not answer within --call-timeout-s.",

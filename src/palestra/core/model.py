@@ -92,7 +92,7 @@ def drifted(known: Sequence[int], prompt: Sequence[int], turn: int) -> Failure:
     return Failure("model", f"{where}: token {known[place]} {became}", code="token-drift")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What one model call produced."""
 
@@ -103,7 +103,7 @@ class Reply:
     tokens: CallTokens | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelCall:
     """What a rollout remembers of one model call."""
 

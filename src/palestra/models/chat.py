@@ -67,6 +67,8 @@ def items_from_message(message: Message, before: Sequence[Item] = ()) -> list[It
 
 def split_thinking(text: str) -> tuple[list[str], str]:
     """The `<think>` blocks of a reply, and the reply without them."""
+    if "think>" not in text:
+        return [], text
     thoughts: list[str] = []
     head, closing, rest = text.partition("</think>")
     if closing and "<think>" not in head:
@@ -223,7 +225,9 @@ def _output_message(text: str, refusal: Any) -> Item:
 
 
 def _function_calls(message: Message, before: Sequence[Item]) -> list[Item]:
-    calls = as_objects(message.get("tool_calls") or [], "tool_calls")
+    if not message.get("tool_calls"):
+        return []
+    calls = as_objects(message["tool_calls"], "tool_calls")
     ids = _call_ids([call.get("id") for call in calls], before)
     return [_function_call(call, call_id) for call, call_id in zip(calls, ids, strict=True)]
 

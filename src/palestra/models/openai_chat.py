@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from palestra.core.errors import Failure
 from palestra.core.model import Item, Reply, Sampling, StopReason, ToolSchema, Usage
@@ -82,6 +82,8 @@ def wants_logprobs(sampling: Sampling) -> bool:
 
 def _extras(extra: Any, *, with_tools: bool) -> dict[str, Any]:
     """The further parameters under the names that Chat Completions has for them."""
+    if not extra:
+        return {}
     asked = given(dict(extra))
     named = {key: value for key, value in asked.items() if key not in RESPONSES_ONLY}
     named |= given(
@@ -154,9 +156,12 @@ def _stop_reason(finish_reason: Any, items: Sequence[Item]) -> StopReason:
 
 
 def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    told = cast("dict[str, Any]", usage)
     return Usage(
-        count(member(usage, "prompt_tokens")),
-        count(member(usage, "completion_tokens")),
-        count(member(member(usage, "prompt_tokens_details"), "cached_tokens")),
-        count(member(member(usage, "completion_tokens_details"), "reasoning_tokens")),
+        count(told.get("prompt_tokens")),
+        count(told.get("completion_tokens")),
+        count(member(told.get("prompt_tokens_details"), "cached_tokens")),
+        count(member(told.get("completion_tokens_details"), "reasoning_tokens")),
     )

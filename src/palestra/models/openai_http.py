@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 import aiohttp
 from yarl import URL
 
+from palestra.core.deadline import TimeLimit
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.wire.encoding import encode
 
@@ -66,7 +67,8 @@ class Endpoint:
             message = f"the request cannot be written as JSON: {describe(error)}"
             raise Failure("model", message, code="model-rejected-request") from error
         try:
-            return await self._exchange(self._url(route, below_root), data)
+            with TimeLimit(self._call_timeout_s):
+                return await self._exchange(self._url(route, below_root), data)
         except (aiohttp.ClientError, OSError) as error:
             failure = self._broken(error)
         # Outside of the handler, as aiohttp's errors hold the request's headers and would travel along as context.
@@ -118,9 +120,7 @@ class Endpoint:
                 headers=self._headers,
                 connector=aiohttp.TCPConnector(limit=self._max_connections, socket_factory=_watched_socket),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=self._call_timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, self._call_timeout_s)
-                ),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT_S, self._call_timeout_s)),
             )
         return self._session
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Protocol
 
 from palestra.agents.tool_loop import ToolLoop
-from palestra.core.deadline import Deadline
+from palestra.core.deadline import Deadline, TimeLimit
 from palestra.core.errors import Failure, PalestraError, boundary
 from palestra.core.model import Model, Sampling
 from palestra.core.session import Host, Session
@@ -23,7 +23,7 @@ CLOSE_TIMEOUT_S = 60.0
 ABANDON_AGAIN_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lane:
     """What plays one job: decided for each row by a Route."""
 
@@ -189,7 +189,7 @@ class Engine:
         timeout_s = self.limits.rollout_timeout_s
         session: Session | None = None
         try:
-            async with Deadline(timeout_s):
+            with Deadline(timeout_s):
                 with boundary("host"):
                     lane = self.route(job)
                     session = await lane.host.open(job.row, seed=job.seed)
@@ -215,9 +215,8 @@ class Engine:
 
     async def close(self, session: Session, progress: Progress) -> None:
         try:
-            with boundary("host"):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await session.close()
+            with boundary("host"), TimeLimit(CLOSE_TIMEOUT_S):
+                await session.close()
         except Failure as failure:
             # A judged rollout is not lost because its episode could not be tidied up.
             progress.warnings.append(str(failure))

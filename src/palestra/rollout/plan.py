@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from palestra.core.errors import describe
@@ -20,7 +19,7 @@ class Row:
     problem: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Job:
     """One rollout to make."""
 
@@ -34,11 +33,11 @@ class Job:
     seed: int
     """In [0, 2**31); derives from run seed and key."""
     problem: str | None = None
+    key: str = field(init=False)
+    """The identity of the rollout: 32 hex digits."""
 
-    @cached_property
-    def key(self) -> str:
-        """The identity of the rollout: 32 hex digits."""
-        return rollout_key(self.environment, self.task_hash, self.rollout_index)
+    def __post_init__(self) -> None:
+        self.key = rollout_key(self.environment, self.task_hash, self.rollout_index)
 
 
 class Ledger(Protocol):

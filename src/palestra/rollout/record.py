@@ -55,7 +55,7 @@ class Progress:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """A finished job: the line to store and which of the two files it belongs to."""
 
@@ -83,18 +83,21 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
         params=params,
     )
     timing = progress.timing()
-    own = {
-        **identity(job, progress, fingerprint),
-        "end_reason": trajectory.end_reason,
-        "reason": verdict.reason,
-        "components": sorted(verdict.components),
-        "step_rewards": list(trajectory.transcript.step_rewards),
-        "calls": [call_object(call) for call in trajectory.calls],
-        "usage": {name: getattr(trajectory.usage, name) for name in Usage.__slots__},
-        "timing": timing,
-        "warnings": progress.warnings,
-        "tokens": tokens_object(trajectory.trace) if trajectory.trace is not None else None,
-    }
+    own = identity(job, progress, fingerprint)
+    own["end_reason"] = trajectory.end_reason
+    if verdict.reason is not None:
+        own["reason"] = verdict.reason
+    if verdict.components:
+        own["components"] = sorted(verdict.components)
+    if trajectory.transcript.step_rewards:
+        own["step_rewards"] = list(trajectory.transcript.step_rewards)
+    own["calls"] = [call_object(call) for call in trajectory.calls]
+    own["usage"] = usage_counts(trajectory.usage)
+    own["timing"] = timing
+    if progress.warnings:
+        own["warnings"] = progress.warnings
+    if trajectory.trace is not None:
+        own["tokens"] = tokens_object(trajectory.trace)
     line = {
         PARAMS: params,
         "response": response,
@@ -102,7 +105,7 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
         **verdict.components,
         **verdict.metrics,
         **references(job),
-        "palestra": {name: value for name, value in own.items() if value not in (None, [])},
+        "palestra": own,
     }
     return Outcome(job, line, verdict, None, trajectory.usage.output_tokens, timing["total_s"])
 
@@ -142,6 +145,15 @@ def materialized(job: Job, progress: Progress) -> dict[str, Any]:
     """The row exactly as it was dispatched."""
     own = {"key": job.key, "environment": job.environment, "task_hash": job.task_hash}
     return {**job.row, PARAMS: progress.params, **references(job), "palestra": own}
+
+
+def usage_counts(usage: Usage) -> dict[str, int]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+    }
 
 
 def references(job: Job) -> dict[str, Any]:

@@ -84,15 +84,29 @@ def repair(state: FileState, quarantine: Path) -> None:
     """
     if state.is_sound:
         return
-    aside = sorted([*state.damaged, *state.duplicates], key=lambda damage: damage.offset)
+    aside = sorted([*state.damaged, *state.duplicates], key=by_place)
+    if state.torn is not None:
+        aside.append(state.torn)
     with state.path.open("rb+") as file:
-        keep_safe(file, [*aside, *([state.torn] if state.torn else [])], quarantine)
-        for damage in aside:
-            blank(file, damage)
-        file.flush()
-        if state.torn is not None:
-            file.truncate(state.torn.offset)
-        os.fsync(file.fileno())
+        keep_safe(file, aside, quarantine)
+        end = file.seek(0, os.SEEK_END)
+        while aside and aside[-1].offset + aside[-1].length == end:
+            end = aside.pop().offset
+        file.truncate(end)
+        for line in aside:
+            blank(file, line)
+        synchronize(file)
+        join(file, aside)
+        synchronize(file)
+
+
+def by_place(line: Damage) -> int:
+    return line.offset
+
+
+def synchronize(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def keep_safe(file: BinaryIO, lines: Iterable[Damage], quarantine: Path) -> None:
@@ -113,11 +127,25 @@ def keep_safe(file: BinaryIO, lines: Iterable[Damage], quarantine: Path) -> None
 
 
 def blank(file: BinaryIO, line: Damage) -> None:
-    """Leave blanks in the place of a line: every reader skips them, and nothing else moves."""
+    """Leave blanks in the place of a line: nothing else moves."""
     place = line.offset
     for piece in pieces(file, line):
         file.seek(place)
         place += file.write(b" " * len(piece.rstrip(b"\n")) + b"\n" * piece.endswith(b"\n"))
+
+
+def join(file: BinaryIO, blanked: Iterable[Damage]) -> None:
+    """Make blanks a part of the line before them, or at the beginning of the file of the line after.
+
+    JSON may have blanks around it, but many readers of JSONL do not expect a line of nothing else.
+    """
+    beginning = 0
+    for line in blanked:
+        end = line.offset + line.length
+        is_first = line.offset == beginning
+        beginning = end if is_first else beginning
+        file.seek(end - 1 if is_first else line.offset - 1)
+        file.write(b" ")
 
 
 def pieces(file: BinaryIO, line: Damage) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ ECHOED = (
     "instructions", "metadata", "temperature", "top_p", "max_output_tokens", "max_tool_calls", "previous_response_id",
     "prompt", "reasoning", "service_tier", "text", "top_logprobs", "truncation", "user", "background",
 )  # fmt: skip
+NOTHING_ASKED = MappingProxyType(dict.fromkeys(ECHOED))
 
 
 def response_object(
@@ -39,9 +40,16 @@ def response_object(
         "parallel_tool_calls": params.get("parallel_tool_calls") is not False,
         "tool_choice": params.get("tool_choice") or "auto",
         "tools": params.get("tools") or [],
-        **{name: params.get(name) for name in ECHOED},
+        **echoed(params),
         "usage": usage_object(usage),
     }
+
+
+def echoed(params: dict[str, Any]) -> dict[str, Any]:
+    """What a response repeats of its request; null for what was not asked."""
+    found = dict(NOTHING_ASKED)
+    found.update((name, params[name]) for name in params if name in found)
+    return found
 
 
 def identified(items: Sequence[Item], key: str) -> list[Item]:

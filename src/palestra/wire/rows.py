@@ -74,7 +74,8 @@ def input_items(value: Any) -> list[Item]:
 def sampling_of(row: Mapping[str, Any], override: Sampling, *, seed: int) -> Sampling:
     """The row's sampling with what the command line set on top, and the rollout's seed."""
     params = row.get(PARAMS)
-    params = params if isinstance(params, dict) else {}
+    if not isinstance(params, dict):
+        return Sampling(override.temperature, override.top_p, override.max_output_tokens, seed, override.extra)
     extra = {name: value for name, value in params.items() if name not in NOT_EXTRA and value is not None}
 
     def either(name: str) -> Any:
