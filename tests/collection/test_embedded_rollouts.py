@@ -31,7 +31,7 @@ def test_log_probabilities_recomputed_from_the_stored_ids_agree(tmp_path: Path) 
         limit=2,
         model=ModelChoice(spec="embedded"),
         # Log-probabilities are told at temperature 1, whatever tokens are drawn with.
-        sampling={"*": SamplingChoice(temperature=0.7, top_p=0.95, max_output_tokens=24)},
+        sampling={"*": SamplingChoice(temperature=0.7, top_p=0.95, max_output_tokens=12)},
         max_steps=4,
     )
     assert (report.stored, report.failures) == (4, {})

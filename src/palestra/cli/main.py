@@ -22,6 +22,7 @@ VERBS = MappingProxyType(
         "collect": "collect verified rollouts from a model",
         "verify": "judge stored rollouts again, without any model",
         "stats": "metrics of rollout files",
+        "serve": "a model to anything that speaks the OpenAI API",
         "doctor": "what this machine has and lacks, and with --fix what can be mended",
     }
 )
