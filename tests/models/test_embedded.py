@@ -242,6 +242,13 @@ def test_text_that_looks_like_control_tokens_stays_text() -> None:
     assert reader.tokenizer.decode(attacked).count(attack) == 2
 
 
+def test_each_token_has_a_text_and_control_tokens_their_name() -> None:
+    tokenizer = chat().tokenizer
+    ids = [TURN_END, *tokenizer.encode("Hello, world 12")]
+    assert "".join(map(tokenizer.text_of, ids)) == "<|im_end|>Hello, world 12"
+    assert tokenizer.size == 49152
+
+
 def test_system_and_developer_messages_at_the_start_become_one_and_reasoning_is_left_out() -> None:
     reader = chat()
     parts = [{"type": "input_text", "text": "Be "}, {"type": "input_text", "text": "brief."}]

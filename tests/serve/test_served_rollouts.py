@@ -64,7 +64,6 @@ def test_a_served_embedded_model_gives_the_tokens_of_a_direct_run(tmp_path: Path
 
 
 @embedded
-@pytest.mark.slow
 def test_a_prompt_over_the_context_is_told_in_vllms_words() -> None:
     async def run() -> None:
         async with serving(served_embedded()) as url:
