@@ -22,6 +22,8 @@ class Tokenizer:
         vocabulary = {token: index for index, token in enumerate(tokens)}
         self._control_names = {index: token for token, index in self.control.items()}
         self.size = len(tokens)
+        self.longest = max(map(len, tokens))
+        """Characters that one token covers at most."""
         self._encoder = Encoder(BPE(vocabulary, merges))
         # What GGUF calls the pre-tokeniser "smollm".
         self._encoder.pre_tokenizer = pre_tokenizers.Sequence(
@@ -33,7 +35,9 @@ class Tokenizer:
         self.stop_ids = frozenset({end, self.control["<|endoftext|>"]})
 
     def encode(self, text: str) -> list[int]:
-        return self._encoder.encode(text, add_special_tokens=False).ids
+        # Half of a surrogate pair is no character; the encoder takes none.
+        whole = text if text.isascii() else text.encode(errors="surrogatepass").decode(errors="replace")
+        return self._encoder.encode(whole, add_special_tokens=False).ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, without control tokens."""
