@@ -69,16 +69,6 @@ def test_a_terminal_shows_one_line_in_place() -> None:
     assert text.endswith("\n")
 
 
-@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
-def test_a_remark_stands_on_a_line_of_its_own(stream: io.StringIO) -> None:
-    line = ProgressLine(stream, 3)
-    line.show()
-    shown = len(stream.getvalue())
-    line.interrupted_by("the endpoint is gone", lambda text: print(text, file=stream))
-    *_, remark = stream.getvalue()[shown:].split("\r")
-    assert remark == "the endpoint is gone\n"
-
-
 def test_elsewhere_plain_lines_are_printed_now_and_then() -> None:
     stream = io.StringIO()
     line = ProgressLine(stream, 3)

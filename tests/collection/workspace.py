@@ -27,6 +27,35 @@ class Echo(Environment[EchoTask]):
         return float(transcript.reply == self.task.text)
 """
 
+CAPITALS = """
+from collections.abc import Sequence
+
+from palestra import Environment, Item, Step, Task, Transcript
+from palestra.core.transcript import user_message
+
+COUNTRIES = ("France", "Italy", "Spain")
+
+
+class CapitalTask(Task):
+    number: int
+
+
+class Capitals(Environment[CapitalTask]):
+    def prompt(self) -> str:
+        self.asked = 0
+        return "What is the capital of France?"
+
+    def step(self, items: Sequence[Item]) -> Step:
+        self.asked += 1
+        if self.asked == len(COUNTRIES):
+            return Step(done=True)
+        return Step((user_message(f"And of {COUNTRIES[self.asked]}?"),))
+
+    def verify(self, transcript: Transcript) -> float:
+        return float("Paris" in transcript.text)
+"""
+"""Three questions that a small model answers in a few tokens each."""
+
 WORDS = ("ant", "bee", "cat")
 
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from palestra.core.errors import Failure
 from palestra.core.transcript import Transcript, item_text
-from palestra.models.chat import items_from_message, messages_from_items, split_thinking, tools_for_chat
+from palestra.models.chat import (
+    items_from_message,
+    items_from_messages,
+    messages_from_items,
+    split_thinking,
+    tools_for_chat,
+    tools_from_chat,
+)
 
 CALL = {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": '{"n": 1}'}
 OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "2"}
@@ -251,3 +258,43 @@ def test_a_reply_goes_there_and_back(thought: str, answer: str) -> None:
     if thought.strip() and answer.strip() and "think>" not in thought + answer:
         assert back == [message]
     assert Transcript((), tuple(items_from_message(message))).reply in message["content"]
+
+
+WORDS = st.text(st.characters(exclude_characters="<>", exclude_categories=("Cs",)), max_size=8)
+TALKERS = st.one_of(
+    st.builds(lambda text: {"role": "user", "content": text}, WORDS),
+    st.builds(
+        lambda texts: {"role": "user", "content": [{"type": "text", "text": text} for text in texts]},
+        st.lists(WORDS, min_size=2, max_size=3),
+    ),
+    st.just({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u", "detail": "low"}}]}),
+    st.builds(lambda text: {"role": "tool", "tool_call_id": "call_1", "content": text}, WORDS),
+)
+SPOKEN = st.one_of(
+    st.builds(lambda thought, text: f"<think>{thought}!</think>{text}!", WORDS, WORDS),
+    WORDS.map(lambda text: text + "!"),
+)
+SPEECHES = st.one_of(
+    st.builds(lambda text: {"role": "assistant", "content": text}, SPOKEN),
+    st.builds(lambda text: {"role": "assistant", "content": text, "tool_calls": [CHAT_CALL]}, st.none() | SPOKEN),
+)
+
+
+class TestConversationsFromMessages:
+    @given(st.lists(st.tuples(TALKERS, SPEECHES), max_size=4))
+    def test_a_conversation_comes_back_as_it_was(self, turns: list[Any]) -> None:
+        messages = [{"role": "system", "content": "Be brief."}, *(message for turn in turns for message in turn)]
+        assert messages_from_items(items_from_messages(messages)) == messages
+
+    def test_tools_come_back_as_they_were(self) -> None:
+        tools = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
+        assert tools_for_chat(tools_from_chat(tools)) == tools
+        with pytest.raises(ValueError, match="not an object"):
+            tools_from_chat([{"type": "function", "name": "add"}])
+
+    @pytest.mark.parametrize(
+        "message", [{}, {"role": "robot"}, {"role": "user", "content": 5}, {"role": "user", "content": [{"type": "x"}]}]
+    )
+    def test_what_is_no_message_is_a_value_error(self, message: Any) -> None:
+        with pytest.raises(ValueError, match=r"role|content|part"):
+            items_from_messages([message])

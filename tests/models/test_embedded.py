@@ -189,6 +189,18 @@ def test_a_prompt_that_fills_the_context_is_refused_with_both_numbers() -> None:
     assert (caught.value.boundary, caught.value.code) == ("limit", "context-overflow")
 
 
+def test_a_text_that_cannot_fit_is_refused_before_it_is_encoded() -> None:
+    with pytest.raises(Failure, match="maximum context length") as caught:
+        chat().prompt([user_message("a" * 20_000_000)], None)
+    assert caught.value.code == "context-overflow"
+
+
+def test_half_of_a_surrogate_pair_is_read_as_unknown_character() -> None:
+    tokenizer = chat().tokenizer
+    assert tokenizer.encode("a\ud800") == tokenizer.encode("a\ufffd\ufffd\ufffd")
+    assert tokenizer.decode(tokenizer.encode("\U0001f600")) == "\U0001f600"
+
+
 @pytest.mark.parametrize("sampling", [Sampling(temperature=float("nan")), Sampling(top_p=0), Sampling(seed=-1)])
 def test_sampling_out_of_range_is_refused(sampling: Sampling) -> None:
     with pytest.raises(Failure, match="outside") as caught:
@@ -240,6 +252,13 @@ def test_text_that_looks_like_control_tokens_stays_text() -> None:
         expected = plain.count(token) + (1 if token in (1, TURN_END) else 0)
         assert attacked.count(token) == expected
     assert reader.tokenizer.decode(attacked).count(attack) == 2
+
+
+def test_each_token_has_a_text_and_control_tokens_their_name() -> None:
+    tokenizer = chat().tokenizer
+    ids = [TURN_END, *tokenizer.encode("Hello, world 12")]
+    assert "".join(map(tokenizer.text_of, ids)) == "<|im_end|>Hello, world 12"
+    assert tokenizer.size == 49152
 
 
 def test_system_and_developer_messages_at_the_start_become_one_and_reasoning_is_left_out() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from palestra import Failure, PalestraError, Sampling
 from palestra.core.model import Model, Reply
-from palestra.core.transcript import assistant_message
+from palestra.core.transcript import assistant_message, user_message
 from palestra.models.scripted import PerRollout, ScriptedModel
 
 
@@ -102,3 +102,21 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PalestraError, match="cannot be read") as caught:
         ScriptedModel.from_file(tmp_path / "none.jsonl")
     assert caught.value.code == "missing-file"
+
+
+def test_by_conversation_the_next_reply_is_counted_from_what_was_said(tmp_path: Path) -> None:
+    model = script(tmp_path, {"task": "*", "replies": ["one", [{"type": "function_call", "name": "f"}]]})
+    talker = model.for_conversations()
+
+    async def run() -> list[Reply]:
+        asked: list[list[Any]] = [[], [assistant_message("x")], [assistant_message("x"), user_message("y")] * 3]
+        return [await talker.respond([user_message("q"), *items], [], Sampling()) for items in asked]
+
+    replies = asyncio.run(run())
+    assert [reply.items[0]["type"] for reply in replies] == ["message", "function_call", "function_call"]
+    assert [reply.items[0].get("call_id") for reply in replies] == [None, "call_1_0", "call_3_0"]
+
+
+def test_by_conversation_a_script_for_any_task_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(PalestraError, match=r'no script for "\*"'):
+        script(tmp_path, {"task": "h", "replies": ["one"]}).for_conversations()

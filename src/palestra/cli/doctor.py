@@ -65,6 +65,7 @@ def examine() -> Iterator[Finding]:
         ("embedded", "the embedded model"),
         ("math", "mathematical verifiers"),
         ("reasoning", "the reasoning_gym environment"),
+        ("serve", "`palestra serve`"),
     ):
         yield examine_extra(extra, purpose)
     weights = weights_path()

@@ -23,6 +23,7 @@ VERBS = MappingProxyType(
         "verify": "judge stored rollouts again, without any model",
         "fsck": "find damage in a run's files and set it aside",
         "stats": "metrics of rollout files",
+        "serve": "a model to anything that speaks the OpenAI API",
         "doctor": "what this machine has and lacks, and with --fix what can be mended",
     }
 )

@@ -12,6 +12,7 @@ class TimeLimit:
     """
 
     __slots__ = ("cancelling", "expired", "handle", "is_open", "loop", "seconds", "task")
+    handle: asyncio.TimerHandle
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -72,7 +73,7 @@ class Deadline(TimeLimit):
         self.stops += 1
         if self.stops == 1:
             self.stopped_at = self.loop.time()
-            self.left_s = self.handle.when() - self.stopped_at
+            self.left_s: float = self.handle.when() - self.stopped_at
             self.handle.cancel()
 
     def go_on(self) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count, groupby, takewhile
 from typing import Any, TypeAlias, cast
 
@@ -49,6 +49,32 @@ def tools_for_chat(tools: Sequence[ToolSchema]) -> list[dict[str, Any]]:
         raise _rejected(f"a tool of type {other.get('type')!r}")
     keys = ("name", "description", "parameters")
     return [{"type": "function", "function": given({key: tool.get(key) for key in keys})} for tool in tools]
+
+
+def tools_from_chat(tools: Sequence[Mapping[str, Any]]) -> list[ToolSchema]:
+    """Function tools from the nested shape. ValueError if one is malformed."""
+    functions = [as_object(tool.get("function"), "the function of a tool") for tool in tools]
+    if other := next((tool for tool in tools if tool.get("type", "function") != "function"), None):
+        raise ValueError(f"a tool is of type {other.get('type')!r}")
+    keys = ("name", "description", "parameters", "strict")
+    return [{"type": "function", **given({key: function.get(key) for key in keys})} for function in functions]
+
+
+def items_from_messages(messages: Sequence[Message]) -> list[Item]:
+    """A conversation of Chat Completions messages as items. ValueError if a message is malformed."""
+    items: list[Item] = []
+    for message in messages:
+        role, content = message.get("role"), message.get("content")
+        if role == "assistant":
+            items += items_from_message(message)
+        elif role == "tool":
+            call_id = str(message.get("tool_call_id") or "")
+            items.append({"type": "function_call_output", "call_id": call_id, "output": content_text(content)})
+        elif role in ("user", "system", "developer"):
+            items.append({"type": "message", "role": role, "content": _input_content(content)})
+        else:
+            raise ValueError(f"a message has the role {role!r}")
+    return items
 
 
 def items_from_message(message: Message, before: Sequence[Item] = ()) -> list[Item]:
@@ -189,6 +215,21 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
     if kind == "input_image" and isinstance(part.get("image_url"), str):
         return {"type": "image_url", "image_url": given({"url": part["image_url"], "detail": part.get("detail")})}
     raise _rejected(f"a part of type {kind!r}" + (" without image_url" if kind == "input_image" else ""))
+
+
+def _input_content(content: Any) -> str | list[dict[str, Any]]:
+    if content is None or isinstance(content, str):
+        return content or ""
+    return [_input_part(part) for part in as_objects(content, "content")]
+
+
+def _input_part(part: dict[str, Any]) -> dict[str, Any]:
+    kind, text, url = part.get("type"), part.get("text"), member(part.get("image_url"), "url")
+    if kind in TEXT_PARTS and isinstance(text, str):
+        return {"type": "input_text", "text": text}
+    if kind == "image_url" and isinstance(url, str):
+        return {"type": "input_image", **given({"image_url": url, "detail": member(part["image_url"], "detail")})}
+    raise ValueError(f"a part of type {kind!r} is not one of text and image_url")
 
 
 def _thoughts_and_text(message: Message) -> tuple[list[str], str]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Item, Model, Reply, Sampling, TokenTrace, ToolSchema
-from palestra.core.transcript import assistant_message, function_calls
+from palestra.core.transcript import assistant_message, function_calls, split_turns
 from palestra.wire.encoding import decode
 
 ANY_TASK = "*"
@@ -46,6 +46,13 @@ class ScriptedModel:
                 return Recital(self.name, [as_items(reply) for reply in self.scripts[key]])
         raise Failure("model", f"no script for task {task_hash} (id {row_id!r})", code="script-exhausted", fatal=True)
 
+    def for_conversations(self) -> Model:
+        """A model for callers that tell nothing but the conversation. Raises PalestraError without a script for "*"."""
+        if ANY_TASK not in self.scripts:
+            fix = 'Add a line {"task": "*", "replies": [...]}: a conversation does not say which task it is about.'
+            raise PalestraError("usage", f'{self.name} has no script for "{ANY_TASK}"', fix=fix)
+        return ByConversation(self.name, [as_items(reply) for reply in self.scripts[ANY_TASK]])
+
     async def close(self) -> None:
         return
 
@@ -65,17 +72,42 @@ class Recital:
         sampling: Sampling,
         trace: TokenTrace | None = None,
     ) -> Reply:
-        reply = self.replies[min(self.said, len(self.replies) - 1)]
-        # Like a real endpoint, no two calls of a rollout get the same id.
-        named = tuple(
-            {"call_id": f"call_{self.said}_{position}", **item} if item.get("type") == "function_call" else item
-            for position, item in enumerate(reply)
-        )
         self.said += 1
-        return Reply(named, "tool_calls" if function_calls(reply) else "stop", self.name)
+        return recited(self.name, self.replies, self.said - 1)
 
     async def close(self) -> None:
         return
+
+
+class ByConversation:
+    """The reply that is due after so many turns of the model, whoever asks: it keeps no state of its own."""
+
+    def __init__(self, name: str, replies: Sequence[Sequence[Item]]) -> None:
+        self.name = name
+        self.replies = replies
+
+    async def respond(
+        self,
+        items: Sequence[Item],
+        tools: Sequence[ToolSchema],
+        sampling: Sampling,
+        trace: TokenTrace | None = None,
+    ) -> Reply:
+        return recited(self.name, self.replies, sum(1 for said, _ in split_turns(items) if said))
+
+    async def close(self) -> None:
+        return
+
+
+def recited(name: str, replies: Sequence[Sequence[Item]], number: int) -> Reply:
+    """Reply `number`, from 0; the last is repeated."""
+    reply = replies[min(number, len(replies) - 1)]
+    # Like a real endpoint, no two calls of a rollout get the same id.
+    named = tuple(
+        {"call_id": f"call_{number}_{position}", **item} if item.get("type") == "function_call" else item
+        for position, item in enumerate(reply)
+    )
+    return Reply(named, "tool_calls" if function_calls(reply) else "stop", name)
 
 
 def read_script(path: Path, number: int, line: bytes) -> tuple[str, list[Any]]:

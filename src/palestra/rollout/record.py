@@ -72,7 +72,6 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
     trajectory, verdict = progress.trajectory, progress.verdict
     assert trajectory is not None
     assert verdict is not None
-    params = progress.params
     response = response_object(
         key=job.key,
         model=trajectory.model,
@@ -80,7 +79,7 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
         output=trajectory.transcript.output,
         stop_reason=trajectory.end_reason,
         usage=trajectory.usage,
-        params=params,
+        params=progress.params,
     )
     timing = progress.timing()
     own = identity(job, progress, fingerprint)
@@ -99,7 +98,7 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
     if trajectory.trace is not None:
         own["tokens"] = tokens_object(trajectory.trace)
     line = {
-        PARAMS: params,
+        PARAMS: progress.params,
         "response": response,
         "reward": verdict.reward,
         **verdict.components,

@@ -1,6 +1,6 @@
 """The Response object of a finished rollout, as every client of the OpenAI Responses API reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,7 @@ ECHOED = (
     "instructions", "metadata", "temperature", "top_p", "max_output_tokens", "max_tool_calls", "previous_response_id",
     "prompt", "reasoning", "service_tier", "text", "top_logprobs", "truncation", "user", "background",
 )  # fmt: skip
-NOTHING_ASKED = MappingProxyType(dict.fromkeys(ECHOED))
+NOTHING_ASKED: Mapping[str, Any] = MappingProxyType(dict.fromkeys(ECHOED))
 
 
 def response_object(

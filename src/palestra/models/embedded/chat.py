@@ -28,6 +28,7 @@ class Chat:
 
     def __init__(self, metadata: Mapping[str, Any]) -> None:
         self.tokenizer = Tokenizer(metadata)
+        self._most_characters = metadata["llama.context_length"] * self.tokenizer.longest
         environment = ImmutableSandboxedEnvironment(keep_trailing_newline=True)
         self._template = environment.from_string(metadata["tokenizer.chat_template"])
         controls = sorted(self.tokenizer.control, key=len, reverse=True)
@@ -37,6 +38,7 @@ class Chat:
         """Token ids of the conversation, up to where the assistant speaks.
 
         With a trace: its ids, and what the template renders after the last assistant message.
+        Raises Failure for what it cannot read, and for a text so long that no tokens of it could fit.
         """
         messages = conversation(items)
         spoken = [index for index, message in enumerate(messages) if message.role == "assistant"]
@@ -47,6 +49,11 @@ class Chat:
         return [*trace.ids, *(read[1:] if closed else read)]
 
     def _encoded(self, messages: Sequence[Message], *, after: int | None) -> list[int]:
+        read = messages if after is None else messages[after + 1 :]
+        if (characters := sum(len(message.text) for message in read)) > self._most_characters:
+            # Encoding such a text would hold up everything else for seconds.
+            message = f"{characters} characters are more than the maximum context length can hold."
+            raise Failure("limit", message, code="context-overflow")
         marked = [{"role": message.role, "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)]
         rendered = self._template.render(messages=marked, add_generation_prompt=True)
         if after is not None:

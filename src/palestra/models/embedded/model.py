@@ -36,13 +36,27 @@ class EmbeddedModel:
 
         weights = GgufFile(path)
         self._chat = Chat(weights.metadata)
-        self._context = Shape.of(weights.metadata).context
+        self.context_tokens = Shape.of(weights.metadata).context
         self._default_max_output_tokens = default_max_output_tokens
         self._worker = Worker(lambda: Engine(Network(weights), max_sequences))
 
     @property
     def name(self) -> str:
         return NAME
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self._chat.tokenizer.size
+
+    def prompt_ids(self, items: Sequence[Item], trace: TokenTrace | None = None) -> list[int]:
+        """The tokens that `respond` would read."""
+        return self._chat.prompt(items, trace)
+
+    def encode(self, text: str) -> list[int]:
+        return self._chat.tokenizer.encode(text)
+
+    def token_text(self, index: int) -> str:
+        return self._chat.tokenizer.text_of(index)
 
     @property
     def is_running(self) -> bool:
@@ -84,13 +98,10 @@ class EmbeddedModel:
         return await asyncio.wrap_future(request.result)
 
     def _limit(self, prompt_tokens: int, asked: int | None) -> int:
-        room = self._context - prompt_tokens
+        room = self.context_tokens - prompt_tokens
         if room < 1:
-            raise Failure(
-                "limit",
-                f"The prompt has {prompt_tokens} tokens; {NAME} has a context of {self._context} for prompt and reply.",
-                code="context-overflow",
-            )
+            most = f"{NAME} has a maximum context length of {self.context_tokens} tokens for prompt and reply"
+            raise Failure("limit", f"The prompt has {prompt_tokens} tokens; {most}.", code="context-overflow")
         return min(self._default_max_output_tokens if asked is None else asked, room)
 
     def _reply(self, prompt: tuple[int, ...], completion: "Completion") -> Reply:

@@ -20,7 +20,10 @@ class Tokenizer:
         kinds: list[int] = metadata["tokenizer.ggml.token_type"]
         self.control = {token: index for index, token in enumerate(tokens) if kinds[index] == CONTROL}
         vocabulary = {token: index for index, token in enumerate(tokens)}
-        self._control_ids = frozenset(self.control.values())
+        self._control_names = {index: token for token, index in self.control.items()}
+        self.size = len(tokens)
+        self.longest = max(map(len, tokens))
+        """Characters that one token covers at most."""
         self._encoder = Encoder(BPE(vocabulary, merges))
         # What GGUF calls the pre-tokeniser "smollm".
         self._encoder.pre_tokenizer = pre_tokenizers.Sequence(
@@ -32,8 +35,14 @@ class Tokenizer:
         self.stop_ids = frozenset({end, self.control["<|endoftext|>"]})
 
     def encode(self, text: str) -> list[int]:
-        return self._encoder.encode(text, add_special_tokens=False).ids
+        # Half of a surrogate pair is no character; the encoder takes none.
+        whole = text if text.isascii() else text.encode(errors="surrogatepass").decode(errors="replace")
+        return self._encoder.encode(whole, add_special_tokens=False).ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, without control tokens."""
-        return self._encoder.decode([index for index in ids if index not in self._control_ids])
+        return self._encoder.decode([index for index in ids if index not in self._control_names])
+
+    def text_of(self, index: int) -> str:
+        """The text of one token; control tokens by their name, parts of a character as U+FFFD."""
+        return self._control_names.get(index) or self._encoder.decode([index])

@@ -1,0 +1,117 @@
+"""What every request passes before it is read: who may ask, from where, how much, and how long it may take."""
+
+import asyncio
+import hmac
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from starlette.requests import ClientDisconnect, Request
+
+from palestra.serve.refusals import Refusal
+from palestra.wire.encoding import decode
+
+Result = TypeVar("Result")
+
+MAX_BODY_BYTES = 16 * 2**20
+BODY_TIMEOUT_S = 30.0
+GONE_STATUS = 499
+"""What nginx writes for a client that did not wait; nobody reads it."""
+
+
+@dataclass(slots=True)
+class Door:
+    """Lets in at most `max_requests` at a time; the rest is told to come back."""
+
+    api_key: str | None = None
+    """What clients must send as bearer token; None if anyone who can connect may ask."""
+    loopback_only: bool = True
+    max_requests: int = 1024
+    request_timeout_s: float = 600.0
+    inside: int = 0
+
+    def check(self, request: Request) -> None:
+        """Raises Refusal for a caller that may not ask."""
+        named = [request.headers.get("host", "")]
+        if "origin" in request.headers:
+            named.append(urlsplit(request.headers["origin"]).netloc)
+        # A page in a browser can make requests here, under the name of its own host or of this one.
+        if self.loopback_only and not all(map(is_loopback, named)):
+            raise Refusal(403, f"this server answers on the loopback only, not for {' and '.join(named)}")
+        if self.api_key is None:
+            return
+        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(sent.encode(), self.api_key.encode()):
+            raise Refusal(401, "the API key is missing or wrong", code="invalid_api_key")
+
+    async def answer(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+        """What `work` gives, if there is room for it, in time, and as long as its client waits."""
+        if self.inside >= self.max_requests:
+            work.close()
+            message = f"{self.inside} requests are being answered or waiting"
+            raise Refusal(429, message, code="rate_limit_exceeded", retry_after_s=1)
+        self.inside += 1
+        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(departure(request))
+        try:
+            await asyncio.wait({working, leaving}, timeout=self.request_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            if leaving.done():
+                raise Refusal(GONE_STATUS, "the client has gone")
+            raise Refusal(504, f"no reply within {self.request_timeout_s:g} s")
+        finally:
+            self.inside -= 1
+            working.cancel()
+            leaving.cancel()
+
+
+async def departure(request: Request) -> None:
+    """Returns when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body of a request. Raises Refusal if it is too long, too slow, or no JSON object."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(415, "the Content-Type must be application/json")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            raw = await bounded(request)
+    except TimeoutError:
+        raise Refusal(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from None
+    except ClientDisconnect:
+        raise Refusal(GONE_STATUS, "the client has gone") from None
+    try:
+        body = decode(raw)
+    except ValueError as error:
+        raise Refusal(400, f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise Refusal(400, f"the body must be a JSON object, got {raw[:50].decode(errors='replace')!r}")
+    return body
+
+
+async def bounded(request: Request) -> bytes:
+    announced = request.headers.get("content-length", "0")
+    raw = bytearray()
+    too_long = announced.isdecimal() and int(announced) > MAX_BODY_BYTES
+    if not too_long:
+        async for chunk in request.stream():
+            raw += chunk
+            too_long = len(raw) > MAX_BODY_BYTES
+            if too_long:
+                break
+    if too_long:
+        raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
+    return bytes(raw)
+
+
+def is_loopback(netloc: str) -> bool:
+    """Whether `host[:port]`, or a host alone, is this machine to itself."""
+    try:
+        host = urlsplit(f"//{netloc}").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
