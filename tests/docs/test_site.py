@@ -171,6 +171,8 @@ SEARCHES = {
     "write environment": "get-started/verifying-agent-results",
     "golden cases": "get-started/verifying-agent-results",
     "write verifier": "get-started/verifying-agent-results",
+    "token ids training": "how-to/collect-token-ids",
+    "serve model": "how-to/serve-a-model",
     "disk full": "how-to/repair-and-resume",
     "damaged file": "how-to/repair-and-resume",
     "endpoint fails": "how-to/survive-a-flaky-endpoint",
