@@ -15,6 +15,7 @@ import os
 
 from palestra.cli.options import add_json_option, validated
 from palestra.collection.config import ModelChoice
+from palestra.collection.endpoints import Endpoints
 from palestra.collection.models import open_model
 from palestra.core.errors import PalestraError
 from palestra.core.extras import missing
@@ -80,7 +81,7 @@ def opened(arguments: argparse.Namespace) -> Model:
         ModelChoice,
         {"spec": arguments.model, "base_url": arguments.base_url, "api_key_env": arguments.model_api_key_env},
     )
-    model = open_model(choice)
+    model = open_model(choice, Endpoints())
     if isinstance(model, ScriptedModel):
         return model.for_conversations()
     if isinstance(model, PerRollout):
