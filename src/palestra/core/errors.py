@@ -251,8 +251,9 @@ class boundary:  # noqa: N801 - reads as the verb it is: `with boundary("verifie
         self.name: Boundary = name
         self.code = code
 
-    def __enter__(self) -> None:
-        return
+    def __enter__(self) -> "boundary":
+        """What is returned can be given another `name` as the block goes on."""
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -19,6 +19,8 @@ from palestra.rollout.record import Outcome, Progress, failed, judged, materiali
 from palestra.wire.rows import create_params
 
 JOBS_READ_AHEAD = 64
+RECORD_EVERY_S = 0.02
+RECORD_TOGETHER = 64
 CLOSE_TIMEOUT_S = 60.0
 ABANDON_AGAIN_S = 2.0
 
@@ -93,6 +95,10 @@ class Engine:
     error: BaseException | None = None
     """What the store or the observer raised."""
     timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
+    finished: list[tuple[Job, Progress, Failure | None]] = field(
+        default_factory=list["tuple[Job, Progress, Failure | None]"]
+    )
+    """Rollouts that wait to be recorded."""
 
     async def run(self, jobs: Iterator[Job]) -> None:
         """Play all jobs. Raises PalestraError for what no rollout can survive; the lines stored until then stay."""
@@ -109,6 +115,9 @@ class Engine:
         finally:
             for timer in self.timers:
                 timer.cancel()
+            # Who was abandoned while the last of them waited to be recorded: the store still writes them.
+            if self.finished:
+                self.record()
         if self.error is not None:
             raise self.error
 
@@ -133,6 +142,8 @@ class Engine:
     async def settle(self, players: list[asyncio.Task[None]]) -> None:
         """See the last rollouts acknowledged."""
         await asyncio.wait(players)
+        if self.finished:
+            self.record()
         await self.store.settled()
         # The futures' callbacks, which acknowledge, run in the turn of the loop after they are done.
         await asyncio.sleep(0)
@@ -155,20 +166,38 @@ class Engine:
     async def play(self, job: Job) -> None:
         """One rollout, from row to durable line."""
         progress = Progress()
-        fingerprint = self.route.fingerprint(job)
+        failure = None
         try:
             await self.attempt(job, progress)
-            with boundary("environment"):
-                outcome = judged(job, progress, fingerprint)
-            stored = self.store.add_rollout(outcome.line)
-        except Failure as failure:
-            outcome = failed(job, progress, fingerprint, failure)
-            stored = self.store.add_failure(outcome.line)
-        # Nobody waits for the disk here: the next rollout is under way while this one is made safe.
-        stored.add_done_callback(partial(self.acknowledge, outcome))
-        if outcome.failure is not None and outcome.failure.fatal and self.fatal is None:
-            self.fatal = outcome.failure
-            self.stop(f"no rollout of this run can succeed: {outcome.failure}")
+        except Failure as error:
+            failure = error
+            if failure.fatal and self.fatal is None:
+                self.fatal = failure
+                self.stop(f"no rollout of this run can succeed: {failure}")
+        progress.total_s = time.monotonic() - progress.began
+        self.finished.append((job, progress, failure))
+        # Nobody waits here: the next rollout is under way while this one is recorded and made safe.
+        if len(self.finished) == 1:
+            self.recording = asyncio.get_running_loop().call_later(RECORD_EVERY_S, self.record)
+        elif len(self.finished) == RECORD_TOGETHER:
+            self.record()
+
+    def record(self) -> None:
+        """Record what has finished. Together, as the same work done in a row costs half of that done in between."""
+        self.recording.cancel()
+        finished, self.finished = self.finished, []
+        for job, progress, failure in finished:
+            fingerprint = self.route.fingerprint(job)
+            try:
+                if failure is not None:
+                    raise failure
+                with boundary("environment"):
+                    outcome = judged(job, progress, fingerprint)
+                stored = self.store.add_rollout(outcome.line)
+            except Failure as error:
+                outcome = failed(job, progress, fingerprint, error)
+                stored = self.store.add_failure(outcome.line)
+            stored.add_done_callback(partial(self.acknowledge, outcome))
 
     def acknowledge(self, outcome: Outcome, stored: "asyncio.Future[None]") -> None:
         error = stored.exception()
@@ -189,29 +218,24 @@ class Engine:
         timeout_s = self.limits.rollout_timeout_s
         session: Session | None = None
         try:
-            with Deadline(timeout_s):
-                with boundary("host"):
-                    lane = self.route(job)
-                    session = await lane.host.open(job.row, seed=job.seed)
+            with Deadline(timeout_s), boundary("host") as stage:
+                lane = self.route(job)
+                session = await lane.host.open(job.row, seed=job.seed)
                 progress.open_s = time.monotonic() - progress.began
-                await self.converse(job, lane, session, progress)
+                stage.name = "environment"
+                progress.params = create_params(job.row, session.prompt, session.tools, lane.sampling)
+                self.store.add_input(materialized(job, progress), job)
+                stage.name = "model"
+                progress.trajectory = await lane.agent.run(session, lane.model, lane.sampling)
+                stage.name = "verifier"
+                began = time.monotonic()
+                progress.verdict = await session.verify(progress.trajectory.transcript)
+                progress.verify_s = time.monotonic() - began
         except TimeoutError as error:
             raise Failure("limit", f"not finished after {timeout_s:g} s", code="rollout-timeout") from error
         finally:
             if session is not None:
                 await self.close(session, progress)
-
-    async def converse(self, job: Job, lane: Lane, session: Session, progress: Progress) -> None:
-        with boundary("environment"):
-            progress.params = create_params(job.row, session.prompt, session.tools, lane.sampling)
-            line = materialized(job, progress)
-        self.store.add_input(line, job)
-        with boundary("model"):
-            progress.trajectory = await lane.agent.run(session, lane.model, lane.sampling)
-        began = time.monotonic()
-        with boundary("verifier"):
-            progress.verdict = await session.verify(progress.trajectory.transcript)
-        progress.verify_s = time.monotonic() - began
 
     async def close(self, session: Session, progress: Progress) -> None:
         try:

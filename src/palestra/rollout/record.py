@@ -39,6 +39,7 @@ class Progress:
     """The `responses_create_params` that were dispatched."""
     open_s: float = 0.0
     verify_s: float = 0.0
+    total_s: float = 0.0
     trajectory: Trajectory | None = None
     verdict: Verdict | None = None
     warnings: list[str] = field(default_factory=list[str])
@@ -51,7 +52,7 @@ class Progress:
             "model_s": round(trajectory.model_s, 6) if trajectory else 0.0,
             "step_s": round(trajectory.step_s, 6) if trajectory else 0.0,
             "verify_s": round(self.verify_s, 6),
-            "total_s": round(time.monotonic() - self.began, 6),
+            "total_s": round(self.total_s, 6),
         }
 
 
