@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import re
+import time
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 import uvloop
-from spent import Spent
+from spent import cpu_s
 
 BOXED = re.compile(r"\\boxed\{([^}]*)\}")
 HEADERS = {"Content-Type": "application/json"}
@@ -79,6 +80,7 @@ if __name__ == "__main__":
     parser.add_argument("--in-flight", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
     asked = parser.parse_args()
-    with Spent() as spent:
-        mean = uvloop.run(collect(asked.url, asked.case, asked.rollouts, asked.in_flight, asked.output))
-    print(json.dumps({**spent.to_json(), "judged": asked.rollouts, "mean_reward": mean}))
+    began, cpu_began = time.monotonic(), cpu_s()
+    mean = uvloop.run(collect(asked.url, asked.case, asked.rollouts, asked.in_flight, asked.output))
+    spent = {"wall_s": time.monotonic() - began, "cpu_s": cpu_s() - cpu_began}
+    print(json.dumps({**spent, "judged": asked.rollouts, "mean_reward": mean}))

@@ -1,9 +1,12 @@
-"""Tokens per second and startup time of the embedded model, as JSON. Run on an otherwise idle machine."""
+"""Tokens per second and startup time of the embedded model. Run on an otherwise idle machine."""
 
+import argparse
 import asyncio
-import json
-import os
 import time
+from pathlib import Path
+from typing import Any
+
+import results
 
 from palestra.core.model import Sampling
 from palestra.core.transcript import user_message
@@ -42,15 +45,23 @@ async def ask(model: EmbeddedModel, number: int) -> int:
     return (await model.respond([user_message(question)], [], sampling)).usage.output_tokens
 
 
-async def main() -> None:
-    first = await startup_s()
+async def measure() -> list[dict[str, Any]]:
+    first = {"case": "startup", "seconds": round(await startup_s(), 2)}
     model = EmbeddedModel()
     await ask(model, 0)
-    speeds = {str(sequences): round(await tokens_per_s(model, sequences), 1) for sequences in BATCHES}
+    speeds = [
+        {"case": "throughput", "in_flight": sequences, "tokens_per_s": round(await tokens_per_s(model, sequences), 1)}
+        for sequences in BATCHES
+    ]
     await model.close()
-    result = {"cores": os.cpu_count(), "startup_s": round(first, 2), "tokens_per_s": speeds}
-    print(json.dumps(result, indent=2))
+    return [first, *speeds]
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=results.ROOT / "bench" / "results")
+    asked = parser.parse_args()
+    measurements = asyncio.run(measure())
+    for measurement in measurements:
+        print(measurement)
+    results.write("embedded", measurements, asked.results)

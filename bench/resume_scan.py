@@ -1,21 +1,19 @@
 """How long a run takes to read back what it has stored, and how much memory; and what its ledger takes.
 
-Rows of JSON go to --output, or are printed: seconds are wall clock, cpu_s what the process used itself.
+`seconds` are wall clock, `cpu_s` what the process used itself.
 """
 
 import argparse
-import json
-import platform
 import random
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import results
 
 from palestra.agents.tool_loop import Trajectory
 from palestra.core.model import ModelCall, Usage
@@ -103,24 +101,11 @@ def ledger() -> Iterator[dict[str, Any]]:
     yield {**row, "bytes_per_task": round(sum(map(sys.getsizeof, held)) / LEDGER_TASKS, 1)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, metavar="F", help="write the rows there, as a JSON list")
-    arguments = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    system = f"{platform.system()} {platform.release()}"
-    about = {
-        "machine": f"{platform.machine()}, {system}, Python {platform.python_version()}",
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit.stdout.strip(),
-    }
-    rows = [{**row, **about} for measure in (scans, ledger) for row in measure()]
-    written = json.dumps(rows, indent=2) + "\n"
-    if arguments.output is None:
-        sys.stdout.write(written)
-    else:
-        arguments.output.write_text(written)
-
-
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=results.ROOT / "bench" / "results")
+    asked = parser.parse_args()
+    measurements = [*scans(), *ledger()]
+    for measurement in measurements:
+        print(measurement)
+    results.write("resume-scan", measurements, asked.results)

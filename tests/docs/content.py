@@ -11,7 +11,6 @@ from palestra.core.manifest import Manifest
 from palestra.core.tools import validation_text
 from palestra.models.scripted import is_script
 from palestra.wire import schema
-from tests.conftest import ROOT
 from tests.docs.blocks import Block
 
 
@@ -35,9 +34,6 @@ def problem_of_content(block: Block) -> str | None:
 
 
 def unknown_language(block: Block) -> str | None:
-    if not block.language and block.page.parent == ROOT:
-        # README.md and CONTRIBUTING.md draw maps and name commands for the repository's front page.
-        return None
     if block.language == "text":
         return f"{block.place}: a text block needs `% output` (it is compared) or `% no-run: reason`"
     if block.language == "yaml":

@@ -66,6 +66,7 @@ def examine() -> Iterator[Finding]:
         ("math", "mathematical verifiers"),
         ("reasoning", "the reasoning_gym environment"),
         ("serve", "`palestra serve`"),
+        ("fast", "a tenth less CPU for each rollout"),
     ):
         yield examine_extra(extra, purpose)
     weights = weights_path()

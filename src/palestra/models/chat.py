@@ -83,7 +83,7 @@ def items_from_message(message: Message, before: Sequence[Item] = ()) -> list[It
     `before` is the conversation so far: a call id that is missing or used in it is replaced by a new one.
     """
     thoughts, text = _thoughts_and_text(message)
-    calls = _function_calls(message, before)
+    calls = _function_calls(message, before) if message.get("tool_calls") else []
     items: list[Item] = [_reasoning(thoughts)] if thoughts else []
     refusal = message.get("refusal")
     if text.strip() or refusal or not (thoughts or calls):
@@ -266,8 +266,6 @@ def _output_message(text: str, refusal: Any) -> Item:
 
 
 def _function_calls(message: Message, before: Sequence[Item]) -> list[Item]:
-    if not message.get("tool_calls"):
-        return []
     calls = as_objects(message["tool_calls"], "tool_calls")
     ids = _call_ids([call.get("id") for call in calls], before)
     return [_function_call(call, call_id) for call, call_id in zip(calls, ids, strict=True)]
