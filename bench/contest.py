@@ -1,4 +1,4 @@
-"""Runs of a client against the mock model, each in a process of its own: the client on one core, the mock on another."""
+"""Runs of a client against the mock model, each in its own process: the client on one core, the mock on another."""
 
 import json
 import os

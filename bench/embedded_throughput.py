@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import results
+import measurements
 
 from palestra.core.model import Sampling
 from palestra.core.transcript import user_message
@@ -59,9 +59,9 @@ async def measure() -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=results.ROOT / "bench" / "results")
+    parser.add_argument("--results", type=Path, default=measurements.ROOT / "bench" / "results")
     asked = parser.parse_args()
-    measurements = asyncio.run(measure())
-    for measurement in measurements:
-        print(measurement)
-    results.write("embedded", measurements, asked.results)
+    rows = asyncio.run(measure())
+    for row in rows:
+        print(row)
+    measurements.write("embedded", rows, asked.results)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import results
+import measurements
 from contest import counters, forget, mock_model, pinned, play
 from palestra_client import ENVIRONMENTS, rows_file
 
@@ -76,9 +76,9 @@ def measure(repeats: int) -> Iterator[dict[str, Any]]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--results", type=Path, default=results.ROOT / "bench" / "results")
+    parser.add_argument("--results", type=Path, default=measurements.ROOT / "bench" / "results")
     asked = parser.parse_args()
     found = list(measure(asked.repeats))
     for row in found:
         print(row)
-    results.write("footprint", found, asked.results)
+    measurements.write("footprint", found, asked.results)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import results
+import measurements
 from contest import mock_model, play
 
 ZERO_LATENCY = (("single", 64), ("single", 256), ("tool", 64), ("tool", 256))
@@ -54,6 +54,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=4, help="pairs of runs")
     parser.add_argument("--rollouts", type=int, default=ROLLOUTS)
-    parser.add_argument("--results", type=Path, default=results.ROOT / "bench" / "results")
+    parser.add_argument("--results", type=Path, default=measurements.ROOT / "bench" / "results")
     asked = parser.parse_args()
-    results.write("overhead", list(measure(asked.repeats, asked.rollouts)), asked.results)
+    measurements.write("overhead", list(measure(asked.repeats, asked.rollouts)), asked.results)

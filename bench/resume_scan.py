@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import results
+import measurements
 
 from palestra.agents.tool_loop import Trajectory
 from palestra.core.model import ModelCall, Usage
@@ -103,9 +103,9 @@ def ledger() -> Iterator[dict[str, Any]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=results.ROOT / "bench" / "results")
+    parser.add_argument("--results", type=Path, default=measurements.ROOT / "bench" / "results")
     asked = parser.parse_args()
-    measurements = [*scans(), *ledger()]
-    for measurement in measurements:
-        print(measurement)
-    results.write("resume-scan", measurements, asked.results)
+    rows = [*scans(), *ledger()]
+    for row in rows:
+        print(row)
+    measurements.write("resume-scan", rows, asked.results)
