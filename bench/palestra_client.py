@@ -24,7 +24,8 @@ ENVIRONMENTS = {"single": "times_seven", "tool": "look_up"}
 class Marks:
     """When the last rollout was acknowledged, and what had been spent by then."""
 
-    def __init__(self) -> None:
+    def __init__(self, rollouts: int) -> None:
+        self.awaited = rollouts
         self.judged = 0
         self.reward = 0.0
         self.wall_s = self.cpu_s = 0.0
@@ -32,7 +33,9 @@ class Marks:
     def observe(self, outcome: Outcome) -> None:
         self.judged += outcome.verdict is not None
         self.reward += outcome.verdict.reward if outcome.verdict else 0.0
-        self.wall_s, self.cpu_s = time.monotonic(), cpu_s()
+        self.awaited -= 1
+        if self.awaited == 0:
+            self.wall_s, self.cpu_s = time.monotonic(), cpu_s()
 
 
 def run(asked: argparse.Namespace) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     words = [str(environment), "--model", "openai:mock", "--api", "chat", "--base-url", asked.url]
     words += ["--input", str(rows_file(asked.output, asked.rollouts)), "--concurrency", str(asked.in_flight)]
     words += ["--output", str(asked.output)]
-    marks = Marks()
+    marks = Marks(asked.rollouts)
     began, cpu_began = time.monotonic(), cpu_s()
     run_busy(collecting.collect(read_config(parser.parse_args(words)), observe=marks.observe))
     return {
