@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+COMMON = ("case", "in_flight", "cpu_ms_per_rollout", "cpu_ratio_to_bare", "rollouts_per_s")
+"""Fields of every row; null where a measurement has no such thing."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -17,7 +19,7 @@ def write(name: str, rows: Iterable[dict[str, Any]], folder: Path) -> Path:
     about = {"machine": machine(), "date": datetime.now(UTC).date().isoformat(), "commit": commit()}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{about['date']}.json"
-    path.write_text(json.dumps([{**row, **about} for row in rows], indent=2) + "\n")
+    path.write_text(json.dumps([{**dict.fromkeys(COMMON), **row, **about} for row in rows], indent=2) + "\n")
     print(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path, flush=True)
     return path
 

@@ -125,8 +125,8 @@ def test_an_outage_costs_no_rollout(place: Workspace) -> None:
     assert (report.stored, report.failures, report.exit_code) == (ROLLOUTS, {}, 0)
     assert len(endpoint.requests) <= ROLLOUTS + 64 + 3
     assert len(place.remarks) == 2
-    assert f"{endpoint.base_url} is not answering: {endpoint.base_url} answered 502" in place.remarks[0]
-    assert "answers again" in place.remarks[1]
+    assert f"{endpoint.base_url} is not serving: {endpoint.base_url} answered 502" in place.remarks[0]
+    assert "serves again" in place.remarks[1]
 
 
 def test_an_endpoint_that_stays_away_ends_the_run_and_its_rollouts_are_owed_again(place: Workspace) -> None:
@@ -134,7 +134,7 @@ def test_an_endpoint_that_stays_away_ends_the_run_and_its_rollouts_are_owed_agai
     report, endpoint = play(place, handlers, concurrency=64, endpoint_patience_s=1.0)
     assert report.exit_code == 1
     assert report.stop_reason is not None
-    assert report.stop_reason.startswith(f"{endpoint.base_url} has not answered for 1 s: ")
+    assert report.stop_reason.startswith(f"{endpoint.base_url} has served no call for 1 s: ")
     assert (report.failures, report.stored >= 36, report.metrics != []) == ({}, True, True)
     assert lines_of(place.paths.failures) == []
     report, _ = play(place, {CHAT: always(chat_completion("bee"))}, resume=True)
@@ -147,8 +147,8 @@ def test_nobody_at_the_address_is_told_at_once(place: Workspace) -> None:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
         report = place.collect(model=ModelChoice(spec="openai:m", base_url=url), endpoint_patience_s=1.0)
     assert (report.exit_code, report.stored, report.failures) == (1, 0, {})
-    assert place.remarks[0].startswith(f"{url} is not answering and has not once (is its base URL right?): ")
-    assert str(report.stop_reason).startswith(f"{url} has not answered for 1 s: no connection to {url}")
+    assert place.remarks[0].startswith(f"{url} is not serving and never was (is its base URL right?): ")
+    assert str(report.stop_reason).startswith(f"{url} has served no call for 1 s: no connection to {url}")
 
 
 REFUSALS = [
@@ -223,7 +223,7 @@ def test_a_judge_that_is_gone_for_a_while_costs_no_rollout(place: Workspace) -> 
 
 def test_a_signal_while_the_endpoint_is_waited_for_ends_the_run(place: Workspace) -> None:
     def show(text: str) -> None:
-        if "is not answering" in text:
+        if "is not serving" in text:
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -2,6 +2,8 @@
 
 import io
 import re
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +100,15 @@ def test_a_remark_stands_on_a_line_of_its_own() -> None:
     plain = io.StringIO()
     ProgressLine(plain, 10).remarks(lambda text: print(text, file=plain))("a remark")
     assert plain.getvalue() == "a remark\n"
+
+
+def test_a_stream_that_cannot_be_written_costs_nothing_but_the_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        line = ProgressLine(full, 10)
+        line.end()
+        line.remarks(lambda text: None)("a remark")
+        line.stream = io.StringIO()
+        line.end()
+        assert "0/10" in line.stream.getvalue()
+        with suppress(OSError):
+            full.close()

@@ -24,9 +24,9 @@ def test_an_outage_of_minutes_costs_no_call(kind: str, workers: int) -> None:
     run(place.work(workers, 100 * workers))
     assert (place.replies, place.failures, place.error) == (100 * workers, [], None)
     assert len(place.told) == 2
-    assert place.told[0].startswith("http://e/v1 is not answering: it said")
+    assert place.told[0].startswith("http://e/v1 is not serving: it said")
     assert f"with {workers} rollouts under way, giving up after 600 s" in place.told[0]
-    assert place.told[1].startswith("http://e/v1 answers again, after")
+    assert place.told[1].startswith("http://e/v1 serves again, after")
 
 
 @pytest.mark.parametrize("workers", [1, 64, 1024])
@@ -70,7 +70,7 @@ def test_an_endpoint_that_does_not_return_ends_the_run_with_its_name() -> None:
     _, ended_s = run(place.work(64, 10_000))
     assert place.error is not None
     assert place.error.code == "endpoint-unavailable"
-    assert place.error.message == "http://e/v1 has not answered for 100 s: it said refused"
+    assert place.error.message == "http://e/v1 has served no call for 100 s: it said refused"
     assert place.failures == []
     assert 120 <= ended_s <= 122
 
@@ -80,7 +80,7 @@ def test_an_address_where_nobody_ever_was_is_told_at_once(workers: int) -> None:
     place = Place(Server(down(0, 1e9)), patience_s=30)
     _, ended_s = run(place.work(workers, 100))
     assert len(place.told) == 1
-    assert "is not answering and has not once (is its base URL right?): it said refused" in place.told[0]
+    assert "is not serving and never was (is its base URL right?): it said refused" in place.told[0]
     assert place.breaker.opened_at == 0.0
     assert ended_s == 30.0
 
@@ -160,7 +160,7 @@ def test_policy_and_judge_at_one_endpoint_wait_together() -> None:
             group.create_task(policy.work(8, 1000))
             model = policy.wrapped(judge)
             await asyncio.sleep(50)
-            with pytest.raises(PalestraError, match="has not answered for 100 s"):
+            with pytest.raises(PalestraError, match="has served no call for 100 s"):
                 await model.respond([], [], Sampling())
 
     run(both())

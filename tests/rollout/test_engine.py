@@ -141,3 +141,34 @@ def test_the_loop_is_never_held_up_by_reading_jobs() -> None:
         return longest
 
     assert asyncio.run(main()) < 0.4
+
+
+def test_a_cancellation_that_leaks_out_of_an_environment_is_a_failure_of_its_rollout_alone() -> None:
+    judged = iter(range(6))
+
+    def judging() -> float:
+        if next(judged) == 3:
+            raise asyncio.CancelledError
+        return 1.0
+
+    stage = Stage(episode=lambda: Episode(judging=judging))
+    stage.play(6, concurrency=1)
+    assert (len(stage.rollouts), len(stage.failures)) == (5, 1)
+    own = stage.failures[0]["palestra"]["failure"]
+    assert (own["boundary"], own["message"]) == ("verifier", "CancelledError")
+
+
+def test_nothing_is_left_to_happen_after_a_run_that_was_stopped_twice() -> None:
+    stage = Stage(Says(3600))
+
+    async def main() -> None:
+        engine = stage.engine(concurrency=2)
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.05, engine.stop, "asked to")
+        loop.call_later(0.1, engine.stop, "again")
+        await engine.run(stage.jobs(10))
+        before = len(engine.timers)
+        engine.abandon()
+        assert len(engine.timers) == before
+
+    asyncio.run(main())

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import tempfile
 import tracemalloc
 from collections import Counter
@@ -272,3 +273,22 @@ def test_a_damaged_line_is_told_with_its_place_in_json(paths: RunPaths) -> None:
     assert (damaged["line"], damaged["offset"]) == (4, sum(map(len, lines[:3])))
     assert damaged["reason"].startswith("is not JSON")
     assert first["duplicates"] == []
+
+
+@pytest.mark.parametrize(
+    "content", ["Dear diary,\nnothing happened.\n", '{\n  "created_at": 1,\n  "palestra": "0"\n}\n', "[]\n"]
+)
+def test_what_is_no_file_of_rollouts_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(content)
+    with pytest.raises(PalestraError, match="no file of rollouts; nothing was changed"):
+        fsck(path)
+    assert path.read_text() == content
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_and_a_pipe_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "nothing"):
+        with pytest.raises(PalestraError, match="no file"):
+            fsck(path)

@@ -235,3 +235,20 @@ def test_closing_a_store_waits_for_no_disk(tmp_path: Path) -> None:
     waiting.use(work())
     assert waiting.told == []
     assert waiting.paths.inputs.read_bytes() == b""
+
+
+def test_a_message_that_breaks_the_waiting_ends_the_run_instead_of_stranding_it(tmp_path: Path) -> None:
+    def tell(text: str) -> None:
+        raise OSError(errno.ENOSPC, "there is no room for messages either")
+
+    store = JsonlStore(paths_in(tmp_path), ledger(), Disk(errno.ENOSPC), patience_s=30, tell=tell)
+
+    async def work() -> None:
+        async with asyncio.timeout(10):
+            with pytest.raises(PalestraError, match="no room for messages"):
+                await store.add_rollout(line())
+            with pytest.raises(PalestraError):
+                await store.settled()
+        await store.close()
+
+    asyncio.run(work())

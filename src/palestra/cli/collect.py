@@ -8,13 +8,12 @@ exit codes: 0 done; 1 too many rollouts failed, or the run was cut short; 2 it c
 SIGINT and SIGTERM (what was acknowledged is stored, --resume continues)."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from palestra.cli.event_loop import run_busy
 from palestra.cli.metrics_table import HEADER, metric_rows
 from palestra.cli.options import Group, add_environment_options, add_json_option, read_options, read_sampling, validated
-from palestra.cli.output import print_json, print_table
+from palestra.cli.output import print_json, print_table, remark
 from palestra.collection.collect import Report, collect
 from palestra.collection.config import CollectConfig, ModelChoice
 from palestra.collection.models import read_role
@@ -101,7 +100,7 @@ def add_run_arguments(group: Group) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    report = run_busy(collect(read_config(arguments), show=lambda text: print(text, file=sys.stderr)))
+    report = run_busy(collect(read_config(arguments), show=remark))
     if arguments.json:
         print_json(report.to_json())
     else:

@@ -62,6 +62,10 @@ def main(words: Sequence[str]) -> int:
         # The reader of our output has gone (`| head`); Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        about = f" ({error.filename})" if error.filename else ""
+        print(f"palestra: the system refused: {error.strerror}{about}", file=sys.stderr)
+        return CUT_SHORT_EXIT_CODE
 
 
 def dispatch(words: list[str]) -> int:

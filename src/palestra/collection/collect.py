@@ -149,6 +149,8 @@ async def play(
             await run_shown(engine, planned, progress)
         # From here on nothing is left to stop.
         signals.stop = None
+    if engine.error is not None:
+        raise engine.error
     stored = resumed.rollouts + store.stored
     return Ended(progress, stored, ledger.given_up, resumed.problems, engine.stop_reason)
 

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -59,12 +60,11 @@ class ProgressLine:
         now = time.monotonic()
         if self.stream.isatty():
             text = self.text()
-            self.stream.write("\r" + text.ljust(self.width))
+            self.write("\r" + text.ljust(self.width))
             self.width = len(text)
-            self.stream.flush()
         elif now - max(self.printed_at, self.began) >= LINE_INTERVAL_S:
             self.printed_at = now
-            print(self.text(), file=self.stream, flush=True)
+            self.write(self.text() + "\n")
 
     def begin(self, already_done: int) -> None:
         """The first rollout is about to be played; so many are stored already."""
@@ -76,17 +76,20 @@ class ProgressLine:
 
         def remark(text: str) -> None:
             if self.stream.isatty():
-                self.stream.write("\r" + " " * self.width + "\r")
-                self.stream.flush()
+                self.write("\r" + " " * self.width + "\r")
             show(text)
 
         return remark
 
     def end(self) -> None:
         """Print the final state on a line of its own."""
-        if self.stream.isatty():
-            self.stream.write("\r")
-        print(self.text().ljust(self.width), file=self.stream, flush=True)
+        self.write(("\r" if self.stream.isatty() else "") + self.text().ljust(self.width) + "\n")
+
+    def write(self, text: str) -> None:
+        # Where nobody can read it (a log on a full disk), the run goes on without its line.
+        with suppress(OSError):
+            self.stream.write(text)
+            self.stream.flush()
 
 
 def duration(seconds: float) -> str:

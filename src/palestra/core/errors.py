@@ -1,5 +1,6 @@
 """Errors people read and failures rollouts record: each has a code, a cause and a fix in one registry."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -258,8 +259,22 @@ class boundary:  # noqa: N801 - reads as the verb it is: `with boundary("verifie
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception | SystemExit) and not isinstance(error, Failure | PalestraError):
+        if error is None or isinstance(error, Failure | PalestraError):
+            return
+        if isinstance(error, Exception | SystemExit) or is_stray(error):
             raise Failure(self.name, describe(error), code=self.code) from error
+
+
+def is_stray(error: BaseException) -> bool:
+    """Whether it is a cancellation that nobody asked this task for: one that leaked out of a task it waited for."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        # Outside of any event loop nobody waits for a task.
+        return False
+    return task is not None and task.cancelling() == 0
 
 
 def describe(error: BaseException) -> str:

@@ -224,7 +224,10 @@ def plain(value: Any) -> Any:
 def validation_text(error: ValidationError) -> str:
     """A pydantic error as `field: what is wrong (got value)`, at most five of them, in one line."""
     lines = [
-        f"{'.'.join(str(part) for part in entry['loc']) or 'row'}: {entry['msg']} (got {str(entry['input'])[:80]!r})"
+        f"{'.'.join(map(str, entry['loc']))}: {entry['msg']} (got {str(entry['input'])[:80]!r})"
+        if entry["loc"]
+        # What holds between fields says itself what it is about; all of the fields would only bury it.
+        else entry["msg"].removeprefix("Value error, ")
         for entry in error.errors(include_url=False)
     ]
     return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")

@@ -171,9 +171,10 @@ class CircuitBreaker:
         self.plan_probe()
         if self.opened_at - self.told_at >= TOLD_AGAIN_S:
             self.told_at = self.opened_at
-            never = "" if self.has_answered else " and has not once (is its base URL right?)"
+            unknown = failure.code == "model-unreachable" and not self.has_answered
+            never = " and never was (is its base URL right?)" if unknown else ""
             self.tell(
-                f"{self.url} is not answering{never}: {failure.message}; waiting for it with {len(self.expected)} "
+                f"{self.url} is not serving{never}: {failure.message}; waiting for it with {len(self.expected)} "
                 f"rollouts under way, giving up after {self.policy.patience_s:g} s"
             )
 
@@ -189,10 +190,10 @@ class CircuitBreaker:
         while self.waiting:
             loop.call_later(self.random.random() * spread_s, let_through, self.waiting.popleft())
         if self.told_at == self.opened_at:
-            self.tell(f"{self.url} answers again, after {loop.time() - self.opened_at:.0f} s")
+            self.tell(f"{self.url} serves again, after {loop.time() - self.opened_at:.0f} s")
 
     def end_waiting(self, failure: Failure) -> None:
-        message = f"{self.url} has not answered for {self.policy.patience_s:g} s: {failure.message}"
+        message = f"{self.url} has served no call for {self.policy.patience_s:g} s: {failure.message}"
         self.condemn(PalestraError("endpoint-unavailable", message))
 
     def plan_probe(self) -> None:

@@ -93,7 +93,8 @@ class Engine:
     buffer: deque[Job] = field(default_factory=deque[Job])
     workers: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     error: BaseException | None = None
-    """What the store or the observer raised."""
+    """What the store or the observer raised; the observer perhaps only while the store is closed."""
+    is_over: bool = False
     timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
     finished: list[tuple[Job, Progress, Failure | None]] = field(
         default_factory=list["tuple[Job, Progress, Failure | None]"]
@@ -113,6 +114,7 @@ class Engine:
         except* PalestraError as errors:
             raise errors.exceptions[0] from errors
         finally:
+            self.is_over = True
             for timer in self.timers:
                 timer.cancel()
             # Who was abandoned while the last of them waited to be recorded: the store still writes them.
@@ -123,6 +125,8 @@ class Engine:
 
     def later(self, seconds: float, action: Callable[..., None], *arguments: str) -> None:
         """Do something unless the run is over by then."""
+        if self.is_over:
+            return
         self.timers.append(asyncio.get_running_loop().call_later(seconds, action, *arguments))
 
     def stop(self, reason: str) -> None:
@@ -142,6 +146,8 @@ class Engine:
     async def settle(self, players: list[asyncio.Task[None]]) -> None:
         """See the last rollouts acknowledged."""
         await asyncio.wait(players)
+        if self.stop_reason is None and any(player.cancelled() for player in players):
+            raise RuntimeError("a rollout's task was cancelled by something that is not this run")
         if self.finished:
             self.record()
         await self.store.settled()

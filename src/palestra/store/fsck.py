@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from palestra.store.files import lock
 from palestra.store.ledger import KeyTable
 from palestra.store.paths import QUARANTINE, RunPaths, writing
 from palestra.store.repair import Damage, FileState, repair, whole_lines
-from palestra.store.scan import Line, Record
+from palestra.store.scan import Line, Record, located_lines
+from palestra.wire.encoding import CHECKSUM_FIELD, decode
+
+SNIFFED_LINES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ def fsck(path: Path, *, repairs: bool = True) -> Checked:
     """
     if path.name.endswith(QUARANTINE):
         raise PalestraError("usage", f"{path} is what was set aside before", fix="Name the rollouts beside it.")
+    require_rollouts(path)
     paths = RunPaths.containing(path)
     with held(paths.rollouts, exclusively=repairs):
         beside = [each for each in (paths.failures, paths.inputs) if each.exists()]
@@ -69,6 +74,25 @@ def fsck(path: Path, *, repairs: bool = True) -> Checked:
                 with writing(state.path):
                     repair(state, paths.quarantine)
     return checked
+
+
+def require_rollouts(path: Path) -> None:
+    """Raises PalestraError for what is no JSONL of rollouts: repairing it would set all of it aside."""
+    if not path.is_file():
+        raise PalestraError("missing-file", f"no file {path}" + (": it is a folder" if path.is_dir() else ""))
+    if path.stat().st_size and not any(map(could_be_ours, islice(located_lines(path), SNIFFED_LINES))):
+        message = f"{path} holds no JSON objects line by line, so it is no file of rollouts; nothing was changed"
+        raise PalestraError("usage", message, fix="Name the rollouts, failures or materialized inputs of a run.")
+
+
+def could_be_ours(line: Line) -> bool:
+    if CHECKSUM_FIELD in line.content:
+        return True
+    try:
+        return isinstance(decode(line.content), dict)
+    except ValueError:
+        # A first rollout that was cut short is all that a killed run may have left.
+        return not line.content.endswith(b"\n") and line.content.startswith(b'{"')
 
 
 @contextmanager

@@ -151,12 +151,12 @@ class JsonlStore:
         try:
             await self.patience.keep_trying(partial(self.on_disk, batch))
             self.stored += rollouts
-        except OSError as error:
-            self.broken = unwritable(Path(error.filename), error)
-            self.broken.__cause__ = error
         except Exception as error:
             # Whoever waits for the disk must hear of it, whatever it is.
             self.broken = error
+            if isinstance(error, OSError):
+                self.broken = unwritable(Path(error.filename or self.rollouts.path), error)
+                self.broken.__cause__ = error
 
     async def on_disk(self, batch: Batch) -> None:
         await asyncio.get_running_loop().run_in_executor(self.disk, self.append, batch)
