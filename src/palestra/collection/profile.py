@@ -62,7 +62,7 @@ def read_plans(columns: Columns, paths: Sequence[Path], go_on: Callable[[], None
 def indices_of(line: bytes) -> tuple[int, int]:
     """Task and repeat of an input or a failure. Raises ValueError and others if they cannot be read."""
     if has_checksum(line):
-        found = INPUT_END.match(line, max(0, line.rfind(INDICES)))
+        found = INPUT_END.match(line, max(line.rfind(INDICES), 0))
         if found:
             return int(found[1]), int(found[2])
     row = decode(line)
@@ -105,8 +105,8 @@ def profile(agent: AgentColumns, plan: Plan, lines: "StoredLines") -> Iterator[t
         row = lines.read(first if line == NO_LINE else line)
         sample = sample_text(row) if line != NO_LINE and group.is_plain else None
         if sample is not None:
-            start = encode({TASK_INDEX: group.task})[:-1]
-            yield group.task, b'%b,"sample":%b%b\n' % (start, sample, group.content[len(start) :])
+            start, rest = group.content.split(b",", 1)
+            yield group.task, b'%b,"sample":%b,%b\n' % (start, sample, rest)
         else:
             value = decode(row) if line != NO_LINE else rollout_row(decode(row))
             sample = {name: entry for name, entry in value.items() if name not in NOT_OF_THE_ROW}

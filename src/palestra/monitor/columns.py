@@ -59,10 +59,13 @@ class RolloutKeys:
     """Where each task's rollouts begin, and where the last one's end; known after `arrange`."""
 
     def add_key(self, task: int, repeat: int, line: int) -> None:
-        # All that can fail comes first, so that a refused line leaves the columns as they were.
-        indices = array("q", (task, repeat))
-        self.tasks.append(indices[0])
-        self.repeats.append(indices[1])
+        # A line that is refused leaves the columns as they were.
+        self.tasks.append(task)
+        try:
+            self.repeats.append(repeat)
+        except OverflowError:
+            self.tasks.pop()
+            raise
         self.lines.append(line)
 
     def arrange(self) -> list[int]:

@@ -2,9 +2,8 @@
 
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from palestra.monitor.columns import AgentColumns
 from palestra.monitor.metrics import group_counts, group_statistics, rollout_info
@@ -17,8 +16,7 @@ SAME_OF_ONE = ("mean", "max", "min", "median")
 """The statistics of a single value that are the value."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupLine:
+class GroupLine(NamedTuple):
     """The entry of a task."""
 
     task: int
@@ -37,7 +35,7 @@ def group_lines(agent: AgentColumns, expected: Mapping[int, int]) -> Iterator[Gr
     heads = lone_heads(agent) if is_plain and agent.is_each_alone else repeat(None)
     for (task, part), lone in zip(agent.groups(), heads, strict=False):
         count = part.stop - part.start
-        wanted = max(count, expected.get(task, count))
+        wanted = expected.get(task, count)
         texts = [text for text in islice(infos, count) if text is not None]
         if lone is not None and wanted == 1 and texts:
             yield GroupLine(task, b'%b,"rollout_infos":[%b]}' % (lone, texts[0]), is_plain=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from palestra.monitor.columns import FIRST_ANSWER, NO_ANSWER_FIELD, AgentColumns
-from palestra.monitor.pass_at_k import FAMILIES, highest_k, majority_metrics, pass_metrics
+from palestra.monitor.pass_at_k import FAMILIES, highest_k, lone_pass_metrics, majority_metrics, pass_metrics
 from palestra.monitor.standard_error import clustered_standard_error, independent_standard_error, interval_entries
 from palestra.wire.rows import ROLLOUT_INDEX, TASK_INDEX
 
@@ -147,7 +147,10 @@ def missing_answers(agent: AgentColumns, part: slice) -> list[float]:
 
 def score_metrics(agent: AgentColumns, subset: int | None = None) -> dict[str, Any]:
     """All metrics in percent: of the reward, and if answers are known those of their majorities and of their lack."""
-    metrics = pass_metrics(Tasks(agent, rewards, subset), SCORE)
+    if agent.is_each_alone and subset is None:
+        metrics = lone_pass_metrics(rewards(agent, slice(None)), SCORE)
+    else:
+        metrics = pass_metrics(Tasks(agent, rewards, subset), SCORE)
     if not agent.has_answers:
         return metrics
     majorities = majority_metrics(Tasks(agent, votes, subset), SCORE)
