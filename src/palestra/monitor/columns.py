@@ -111,23 +111,29 @@ class AgentColumns(RolloutKeys):
         answer_key: str | None = None,
         subset: str | None = None,
     ) -> None:
-        values = numeric_fields(rollout)
+        """Take each top-level number (true is 1) and those of `response.usage`, without indices, NaN and the too large.
+
+        `line` is where the rollout is, see `place`; `answer_key` is the field that should hold its answer.
+        """
+        usage = (rollout.get("response") or {}).get("usage") or {}
+        fields = {**rollout, **usage}
         answer = NO_ANSWER_FIELD if answer_key is None else answer_hash(rollout.get(answer_key))
         before = len(self.tasks)
         self.add_key(task, int(rollout.get(ROLLOUT_INDEX, 0)), line)
         self.answers.append(answer)
         self.subsets.append(NO_SUBSET if subset is None else self.subset_number(subset))
         self.has_answers = self.has_answers or (answer_key is not None and answer_key in rollout)
-        for name, value in values.items():
-            column = self.columns.get(name)
-            if column is None:
-                column = self.columns[name] = array("d")
-            # A rollout without the field leaves a gap, so that values stay beside their rollout.
-            if len(column) < before:
-                column.extend([math.nan] * (before - len(column)))
-            column.append(value)
-            if isinstance(value, float):
-                self.fractional.add(name)
+        for name, value in fields.items():
+            if isinstance(value, NUMBER) and name not in INDICES and abs(value) <= LARGEST:
+                column = self.columns.get(name)
+                if column is None:
+                    column = self.columns[name] = array("d")
+                # A rollout without the field leaves a gap, so that values stay beside their rollout.
+                if len(column) < before:
+                    column.extend([math.nan] * (before - len(column)))
+                column.append(value)
+                if isinstance(value, float):
+                    self.fractional.add(name)
 
     def subset_number(self, name: str) -> int:
         number = self.subset_names.setdefault(name, len(self.subset_names))
@@ -162,16 +168,6 @@ def bounds_of(tasks: "array[int]") -> Sequence[int]:
 
 def arranged(column: "array[Any]", order: Sequence[int]) -> "array[Any]":
     return array(column.typecode, map(column.__getitem__, order))
-
-
-def numeric_fields(rollout: Mapping[str, Any]) -> dict[str, float]:
-    """Every top-level number (true is 1) and those of `response.usage`, without indices, NaN and the too large."""
-    usage = (rollout.get("response") or {}).get("usage") or {}
-    return {
-        name: value
-        for name, value in {**rollout, **usage}.items()
-        if isinstance(value, NUMBER) and name not in INDICES and abs(value) <= LARGEST
-    }
 
 
 def answer_hash(answer: Any) -> int:
