@@ -12,6 +12,7 @@ from palestra.collection.report import replacing, write_metrics
 from palestra.core.errors import PalestraError
 from palestra.monitor.columns import read_columns
 from palestra.store.paths import RunPaths
+from palestra.wire.encoding import encode, encode_with_checksum
 from tests.collection.workspace import Workspace, lines_of, words
 
 ANSWERING = """
@@ -247,3 +248,57 @@ def test_stats_show_intervals_and_shares(tmp_path: Path, capsys: pytest.CaptureF
 def test_replacing_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(PalestraError, match="cannot be written"), replacing(tmp_path / "no" / "x"):
         pass
+
+
+PLAIN_USAGE = {"usage": {"input_tokens": 3, "output_tokens": 4}}
+RESPONSES: list[dict[str, Any]] = [
+    {"id": "r", **PLAIN_USAGE},
+    {"output": [{"usage": {"input_tokens": 9}, "reward": {"x": 1}}]},
+    {"output": [{"usage": {"input_tokens": 9}}], "usage": None},
+    {**PLAIN_USAGE, "later": 5},
+    {"output": [{"text": '},"reward":7,"usage":{"a":1},"palestra":{"version":1'}], **PLAIN_USAGE},
+]
+METRICS: list[dict[str, Any]] = [
+    {"length": 7, "share": 2.5e-7},
+    {"nested": {"reward": 3, "usage": {"output_tokens": 8}}, "length": 10**17},
+    {"parts": {"palestra": {"version": 1}}, "count": 10**25},
+    {"_ng_attempt_index": 2, "rate %b": True},
+]
+ROWS: list[dict[str, Any]] = [
+    {"text": "bee é"},
+    {"text": "\x01", "number": 1e-7},
+    {"number": 10**25},
+    {"text": "\ud800", "number": 1e-7},
+    {"_ng_attempt_index": 1, "nested": {"_ng_task_index": 3, "palestra": {}}},
+]
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_lines_of_palestra_have_the_metrics_and_rows_that_reading_all_of_them_gives(
+    tmp_path: Path, repeats: int
+) -> None:
+    found: list[list[bytes]] = []
+    for name, write in (("quick", encode_with_checksum), ("whole", encode)):
+        paths = RunPaths(tmp_path / f"{name}.jsonl")
+        rollouts: list[bytes] = []
+        inputs: list[bytes] = []
+        for number in range(len(RESPONSES) * len(METRICS) * len(ROWS) * repeats):
+            task, index = divmod(number, repeats)
+            names = {"agent_ref": {"name": "a"}, "_ng_task_index": task, "_ng_rollout_index": index}
+            own = {"version": 1, "key": "0" * 32, "environment": "e", "task_hash": "0a"}
+            line = {"response": RESPONSES[task % 5], "reward": 0.5 * (number % 3), **METRICS[task // 5 % 4], **names}
+            params = {"responses_create_params": {"input": []}}
+            rollouts.append(write({**params, **line, "palestra": {**own, "task": ROWS[task // 20]}}))
+            del own["version"]
+            inputs.append(write({**ROWS[task // 20], **params, **names, "palestra": own}))
+        paths.rollouts.write_bytes(b"\n".join(rollouts))
+        paths.inputs.write_bytes(b"\n".join(inputs))
+        problems: list[str] = []
+        assert write_metrics(paths, problems)
+        assert problems == []
+        found.append([paths.metrics.read_bytes(), paths.profile.read_bytes()])
+    assert found[0] == found[1]
+    profile = [json.loads(line) for line in found[0][1].splitlines()]
+    assert [entry["_ng_task_index"] for entry in profile] == list(range(len(profile)))
+    assert profile[0]["sample"]["text"] == "bee é"
+    assert (profile[0]["mean/input_tokens"], "mean/input_tokens" in profile[1]) == (3.0, False)

@@ -14,6 +14,7 @@ from palestra.monitor.pass_at_k import (
     best_of,
     deviations,
     highest_k,
+    lone_pass_metrics,
     majority_metrics,
     majority_of,
     pass_metrics,
@@ -200,3 +201,8 @@ def test_the_highest_k_of_a_family_comes_with_its_errors_only() -> None:
     names = set(highest_k(metrics, "pass@1[avg-of-{k}]", ("accuracy",)))
     assert "pass@1[avg-of-2]/accuracy" in names
     assert not [name for name in names if "across_runs" in name or "avg_sample" in name]
+
+
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.0, 0.1, 0.3, 2.5, -1.0]), max_size=30))
+def test_tasks_with_one_score_each_have_the_metrics_of_tasks(scores: list[float]) -> None:
+    assert lone_pass_metrics(scores) == pass_metrics([[score] for score in scores])

@@ -1,32 +1,31 @@
 """The profile of a run: a line for each task with its row and how its rollouts went (wire format, section 5.6)."""
 
 import heapq
+import re
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from palestra.monitor.columns import (
-    NO_LINE,
-    OFFSET_BITS,
-    OFFSET_MASK,
-    AgentColumns,
-    Columns,
-    RolloutKeys,
-    checked,
-    located,
-    place,
-)
-from palestra.monitor.metrics import group_metrics
+from palestra.monitor.columns import AgentColumns, Columns, RolloutKeys
+from palestra.monitor.group_lines import group_lines
+from palestra.monitor.lines import NO_LINE, OFFSET_BITS, OFFSET_MASK, has_checksum, located, place
 from palestra.rollout.record import row_of
 from palestra.store.paths import RunPaths
-from palestra.wire.encoding import decode, encode
+from palestra.wire.encoding import BIG_INTEGER, DIGITS, decode, encode
 from palestra.wire.rows import AGENT_REF, ATTEMPT_INDEX, PARAMS, ROLLOUT_INDEX, TASK_INDEX
 
 NOT_OF_THE_ROW = frozenset({TASK_INDEX, ROLLOUT_INDEX, ATTEMPT_INDEX, "palestra"})
+INDICES = b',"_ng_task_index":'
+INPUT_END = re.compile(
+    rb',"_ng_task_index":(\d{1,10}),"_ng_rollout_index":(\d{1,10}),"palestra":\{"key":"[0-9a-f]{32}",'
+    rb'"environment":"[^"\\]*","task_hash":"[0-9a-f]+","crc32":"[0-9a-f]{8}"\}\}\n?\Z'
+)
+"""How the line of a materialized input ends, if a run of Palestra wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +51,22 @@ def read_plans(columns: Columns, paths: Sequence[Path], go_on: Callable[[], None
             for _, offset, line in located(source, go_on) if source.is_file() else ():
                 # A line that cannot be read here is a rollout nobody knows to be missing.
                 with suppress(ValueError, AttributeError, KeyError, TypeError, OverflowError):
-                    row = checked(line)
-                    task = first + int(row[TASK_INDEX])
+                    row_task, repeat = indices_of(line)
+                    task = first + row_task
                     if first <= task < behind:
-                        where = NO_LINE if file is None else place(file, offset)
-                        planned.add_key(task, int(row[ROLLOUT_INDEX]), where)
+                        planned.add_key(task, repeat, NO_LINE if file is None else place(file, offset))
     planned.arrange()
     return {name: plan_of(agent, planned) for name, agent in columns.agents.items()}
+
+
+def indices_of(line: bytes) -> tuple[int, int]:
+    """Task and repeat of an input or a failure. Raises ValueError and others if they cannot be read."""
+    if has_checksum(line):
+        found = INPUT_END.match(line, max(line.rfind(INDICES), 0))
+        if found:
+            return int(found[1]), int(found[2])
+    row = decode(line)
+    return int(row[TASK_INDEX]), int(row[ROLLOUT_INDEX])
 
 
 def plan_of(agent: AgentColumns, planned: RolloutKeys) -> Plan:
@@ -71,9 +79,9 @@ def plan_of(agent: AgentColumns, planned: RolloutKeys) -> Plan:
             task_planned, there = next(waiting, (None, slice(0)))
         line = NO_LINE
         if task_planned == task:
-            expected = len({*agent.repeats[part], *planned.repeats[there]})
             line = next((line for line in planned.lines[there] if line != NO_LINE), NO_LINE)
-            if expected > part.stop - part.start:
+            judged, repeats = agent.repeats[part], planned.repeats[there]
+            if judged != repeats and (expected := len({*judged, *repeats})) > len(judged):
                 plan.expected[task] = expected
         plan.inputs.append(line)
     return plan
@@ -85,17 +93,38 @@ def write_profile(
     """Write a line for each task that has a rollout, by task index. Rows are read again one by one: none is held."""
     with StoredLines([*paths, *(RunPaths(path).inputs for path in paths)]) as lines:
         profiles = (profile(agent, plans[name], lines) for name, agent in sorted(columns.agents.items()))
-        for entry in heapq.merge(*profiles, key=lambda entry: entry[TASK_INDEX]):
+        for _, line in heapq.merge(*profiles, key=itemgetter(0)):
             go_on()
-            file.write(encode(entry) + b"\n")
+            file.write(line)
 
 
-def profile(agent: AgentColumns, plan: Plan, lines: "StoredLines") -> Iterator[dict[str, Any]]:
-    groups = zip(agent.groups(), group_metrics(agent, plan.expected), plan.inputs, strict=True)
-    for (_, part), entry, line in groups:
-        row = lines.read(line) if line != NO_LINE else rollout_row(lines.read(agent.lines[part.start]))
-        sample = {name: value for name, value in row.items() if name not in NOT_OF_THE_ROW}
-        yield {TASK_INDEX: entry[TASK_INDEX], "sample": sample, **entry}
+def profile(agent: AgentColumns, plan: Plan, lines: "StoredLines") -> Iterator[tuple[int, bytes]]:
+    """Each task that has a rollout, and its line."""
+    firsts = (agent.lines[part.start] for _, part in agent.groups())
+    for group, first, line in zip(group_lines(agent, plan.expected), firsts, plan.inputs, strict=True):
+        row = lines.read(first if line == NO_LINE else line)
+        sample = sample_text(row) if line != NO_LINE and group.is_plain else None
+        if sample is not None:
+            start, rest = group.content.split(b",", 1)
+            yield group.task, b'%b,"sample":%b,%b\n' % (start, sample, rest)
+        else:
+            value = decode(row) if line != NO_LINE else rollout_row(decode(row))
+            sample = {name: entry for name, entry in value.items() if name not in NOT_OF_THE_ROW}
+            yield group.task, encode({TASK_INDEX: group.task, "sample": sample, **decode(group.content)}) + b"\n"
+
+
+def sample_text(line: bytes) -> bytes | None:
+    """The row of a materialized input as it is written, without what the run added to it; None to write it anew.
+
+    It must read like what orjson writes, since the rest of its line is written so.
+    """
+    start = line.rfind(INDICES)
+    if start < 0 or not INPUT_END.match(line, start):
+        return None
+    row = line[:start]
+    is_ours = b'"_ng_' not in row and b'"palestra":' not in row and row.startswith(b"{")
+    is_usual = b"\\u" not in row and b"e-0" not in row and BIG_INTEGER not in row.translate(DIGITS)
+    return row + b"}" if is_ours and is_usual else None
 
 
 def rollout_row(rollout: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,9 +150,9 @@ class StoredLines:
     ) -> None:
         self.opened.close()
 
-    def read(self, line: int) -> dict[str, Any]:
+    def read(self, line: int) -> bytes:
         number = line >> OFFSET_BITS
         if number not in self.files:
             self.files[number] = self.opened.enter_context(self.paths[number].open("rb"))
         self.files[number].seek(line & OFFSET_MASK)
-        return decode(self.files[number].readline())
+        return self.files[number].readline()

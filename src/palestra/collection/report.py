@@ -10,7 +10,8 @@ from palestra.collection.answer_keys import AnswerKeys
 from palestra.collection.profile import Plan, read_plans, write_profile
 from palestra.core.errors import PalestraError
 from palestra.monitor.columns import Columns, Reading, read_columns
-from palestra.monitor.metrics import agent_entry, group_metrics
+from palestra.monitor.group_lines import group_lines
+from palestra.monitor.metrics import agent_entry
 from palestra.store.paths import RunPaths, writing
 from palestra.wire.encoding import encode
 
@@ -130,9 +131,9 @@ def write_aggregate(
         file.write(b",\n" if entries else b"[\n")
         entries.append(agent_entry(name, agent))
         file.write(encode(entries[-1])[:-1] + b',"group_level_metrics":[')
-        for number, group in enumerate(group_metrics(agent, plans[name].expected)):
+        for number, group in enumerate(group_lines(agent, plans[name].expected)):
             require_time()
-            file.write((b",\n" if number else b"\n") + encode(group))
+            file.write((b",\n" if number else b"\n") + group.content)
         file.write(b"\n]}")
     file.write(b"\n]\n" if entries else b"[]\n")
     return entries

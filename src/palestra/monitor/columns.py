@@ -6,17 +6,20 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, count, islice, pairwise
+from operator import ne
 from pathlib import Path
 from typing import Any
 
 from palestra.core.errors import PalestraError
-from palestra.wire.encoding import checksum_holds, decode
+from palestra.monitor.lines import ABRIDGED, NO_LINE, checked, located, place, rollout_numbers
 from palestra.wire.rows import ATTEMPT_INDEX, ROLLOUT_INDEX, TASK_INDEX, agent_name
 
 INDICES = frozenset({TASK_INDEX, ROLLOUT_INDEX, ATTEMPT_INDEX})
 
 LARGEST = 1e150
 """The squares of larger numbers overflow; such a value is left out, as one that is not finite is."""
+NUMBER = (int, float)
 
 NO_ANSWER = 0
 """The rollout has an answer field without an answer."""
@@ -27,17 +30,17 @@ FIRST_ANSWER = 2
 NO_SUBSET = -1
 MAX_SUBSETS = 1000
 
-OFFSET_BITS = 48
-OFFSET_MASK = (1 << OFFSET_BITS) - 1
-NO_LINE = (1 << 64) - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What is taken from rollouts besides their numbers."""
 
     answer_key_of: Callable[[Mapping[str, Any]], str | None] = lambda rollout: None
-    """The field that holds a rollout's answer, or None if nobody knows."""
+    """The field that holds a rollout's answer, or None if nobody knows.
+
+    Of the fields in `lines.ABRIDGED` it is given no more than the usage of the response and the name of the environment
+    if the line has a checksum.
+    """
     subset_field: str | None = None
     """A field of the rollout or of its task whose values divide the tasks into subsets."""
     go_on: Callable[[], None] = lambda: None
@@ -52,12 +55,17 @@ class RolloutKeys:
     repeats: "array[int]" = field(default_factory=lambda: array("q"))
     lines: "array[int]" = field(default_factory=lambda: array("Q"))
     """Where the line is: number of the file, and offset. See `place`."""
+    bounds: Sequence[int] = range(1)
+    """Where each task's rollouts begin, and where the last one's end; known after `arrange`."""
 
     def add_key(self, task: int, repeat: int, line: int) -> None:
-        # All that can fail comes first, so that a refused line leaves the columns as they were.
-        indices = array("q", (task, repeat))
-        self.tasks.append(indices[0])
-        self.repeats.append(indices[1])
+        # A line that is refused leaves the columns as they were.
+        self.tasks.append(task)
+        try:
+            self.repeats.append(repeat)
+        except OverflowError:
+            self.tasks.pop()
+            raise
         self.lines.append(line)
 
     def arrange(self) -> list[int]:
@@ -66,15 +74,18 @@ class RolloutKeys:
         order.sort(key=self.tasks.__getitem__)
         self.tasks, self.repeats = arranged(self.tasks, order), arranged(self.repeats, order)
         self.lines = arranged(self.lines, order)
+        self.bounds = bounds_of(self.tasks)
         return order
+
+    @property
+    def is_each_alone(self) -> bool:
+        """Whether no task has a second rollout."""
+        return len(self.bounds) == len(self.tasks) + 1
 
     def groups(self) -> Iterator[tuple[int, slice]]:
         """Each task with the slice of its rollouts, in the order of task indices."""
-        start, tasks = 0, self.tasks
-        for position in range(1, len(tasks) + 1):
-            if position == len(tasks) or tasks[position] != tasks[start]:
-                yield tasks[start], slice(start, position)
-                start = position
+        for start, stop in pairwise(self.bounds):
+            yield self.tasks[start], slice(start, stop)
 
 
 @dataclass
@@ -92,26 +103,37 @@ class AgentColumns(RolloutKeys):
     has_answers: bool = False
     """Whether some rollout has the field that should hold its answer."""
 
-    def add(self, rollout: Mapping[str, Any], task: int, line: int = NO_LINE, reading: Reading | None = None) -> None:
-        values = numeric_fields(rollout)
-        reading = reading or Reading()
-        key = reading.answer_key_of(rollout)
-        answer = NO_ANSWER_FIELD if key is None else answer_hash(rollout.get(key))
-        subset = subset_of(rollout, reading.subset_field)
+    def add(
+        self,
+        rollout: Mapping[str, Any],
+        task: int,
+        line: int = NO_LINE,
+        answer_key: str | None = None,
+        subset: str | None = None,
+    ) -> None:
+        """Take each top-level number (true is 1) and those of `response.usage`, without indices, NaN and the too large.
+
+        `line` is where the rollout is, see `place`; `answer_key` is the field that should hold its answer.
+        """
+        usage = (rollout.get("response") or {}).get("usage") or {}
+        fields = {**rollout, **usage}
+        answer = NO_ANSWER_FIELD if answer_key is None else answer_hash(rollout.get(answer_key))
+        before = len(self.tasks)
         self.add_key(task, int(rollout.get(ROLLOUT_INDEX, 0)), line)
         self.answers.append(answer)
         self.subsets.append(NO_SUBSET if subset is None else self.subset_number(subset))
-        self.has_answers = self.has_answers or (key is not None and key in rollout)
-        for name, value in values.items():
-            column = self.columns.get(name)
-            if column is None:
-                column = self.columns[name] = array("d")
-            # A rollout without the field leaves a gap, so that values stay beside their rollout.
-            if len(column) < len(self.tasks) - 1:
-                column.extend([math.nan] * (len(self.tasks) - 1 - len(column)))
-            column.append(value)
-            if isinstance(value, float):
-                self.fractional.add(name)
+        self.has_answers = self.has_answers or (answer_key is not None and answer_key in rollout)
+        for name, value in fields.items():
+            if isinstance(value, NUMBER) and name not in INDICES and abs(value) <= LARGEST:
+                column = self.columns.get(name)
+                if column is None:
+                    column = self.columns[name] = array("d")
+                # A rollout without the field leaves a gap, so that values stay beside their rollout.
+                if len(column) < before:
+                    column.extend([math.nan] * (before - len(column)))
+                column.append(value)
+                if isinstance(value, float):
+                    self.fractional.add(name)
 
     def subset_number(self, name: str) -> int:
         number = self.subset_names.setdefault(name, len(self.subset_names))
@@ -136,18 +158,16 @@ class AgentColumns(RolloutKeys):
         }
 
 
+def bounds_of(tasks: "array[int]") -> Sequence[int]:
+    """Where each task begins among ordered ones, and where the last ends: 8 bytes a task, if some have several."""
+    inner = array("q", compress(count(1), map(ne, tasks, islice(tasks, 1, None))))
+    if len(inner) + 1 >= len(tasks):
+        return range(len(tasks) + 1)
+    return array("q", (0, *inner, len(tasks)))
+
+
 def arranged(column: "array[Any]", order: Sequence[int]) -> "array[Any]":
     return array(column.typecode, map(column.__getitem__, order))
-
-
-def numeric_fields(rollout: Mapping[str, Any]) -> dict[str, float]:
-    """Every top-level number (true is 1) and those of `response.usage`, without indices, NaN and the too large."""
-    usage = (rollout.get("response") or {}).get("usage") or {}
-    return {
-        name: value
-        for name, value in {**rollout, **usage}.items()
-        if isinstance(value, int | float) and name not in INDICES and abs(value) <= LARGEST
-    }
 
 
 def answer_hash(answer: Any) -> int:
@@ -198,10 +218,13 @@ def read_columns(paths: Iterable[Path], problems: list[str], reading: Reading | 
         next_task = first_tasks[-1]
         for number, offset, line in located(path, reading.go_on):
             try:
-                rollout = checked(line)
+                rollout = rollout_numbers(line) if reading.subset_field is None else checked(line)
+                key = reading.answer_key_of(rollout)
+                if key in ABRIDGED:
+                    rollout = checked(line)
                 task = first_tasks[-1] + int(rollout.get(TASK_INDEX, number - 1))
                 columns = agents.setdefault(agent_name(rollout) or "unknown", AgentColumns())
-                columns.add(rollout, task, place(file, offset), reading)
+                columns.add(rollout, task, place(file, offset), key, subset_of(rollout, reading.subset_field))
                 next_task = max(next_task, task + 1)
             except (ValueError, AttributeError, TypeError, OverflowError) as error:
                 problems.append(f"{path} line {number} was skipped: {error}")
@@ -210,26 +233,3 @@ def read_columns(paths: Iterable[Path], problems: list[str], reading: Reading | 
     for agent in found.values():
         agent.arrange()
     return Columns(found, first_tasks)
-
-
-def located(path: Path, go_on: Callable[[], None]) -> Iterator[tuple[int, int, bytes]]:
-    """Number, offset and bytes of each line that is not blank."""
-    offset = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            go_on()
-            if line.strip():
-                yield number, offset, line
-            offset += len(line)
-
-
-def checked(line: bytes) -> Any:
-    """The line's value. Raises ValueError if it is damaged."""
-    if checksum_holds(line) is False:
-        raise ValueError("it does not match its checksum")
-    return decode(line)
-
-
-def place(file: int, offset: int) -> int:
-    """A file's number and an offset in it as one integer of 64 bits."""
-    return file << OFFSET_BITS | offset

@@ -2,13 +2,13 @@
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from palestra.monitor.columns import FIRST_ANSWER, NO_ANSWER_FIELD, AgentColumns
-from palestra.monitor.pass_at_k import FAMILIES, highest_k, majority_metrics, pass_metrics
-from palestra.monitor.standard_error import clustered_standard_error, interval_entries
+from palestra.monitor.pass_at_k import FAMILIES, highest_k, lone_pass_metrics, majority_metrics, pass_metrics
+from palestra.monitor.standard_error import clustered_standard_error, independent_standard_error, interval_entries
 from palestra.wire.rows import ROLLOUT_INDEX, TASK_INDEX
 
 SCORE = "accuracy"
@@ -33,23 +33,15 @@ def agent_entry(name: str, agent: AgentColumns) -> dict[str, Any]:
     }
 
 
-def group_metrics(agent: AgentColumns, expected: Mapping[int, int] | None = None) -> Iterator[dict[str, Any]]:
-    """The entry of each task, in the order of their indices.
-
-    `expected` holds how many rollouts a task should have, for the tasks that lack some.
-    """
-    for task, part in agent.groups():
-        count = part.stop - part.start
-        wanted = max(count, (expected or {}).get(task, count))
-        yield {
-            TASK_INDEX: task,
-            "num_rollouts": count,
-            "expected_num_rollouts": wanted,
-            "missing_num_rollouts": wanted - count,
-            "reward_profile_completion_pct": 100.0 * count / wanted,
-            **group_statistics(agent, part),
-            "rollout_infos": [rollout_info(agent, position) for position in range(part.start, part.stop)],
-        }
+def group_counts(task: int, count: int, wanted: int) -> dict[str, float]:
+    """How many rollouts a task has, and how many it should have."""
+    return {
+        TASK_INDEX: task,
+        "num_rollouts": count,
+        "expected_num_rollouts": wanted,
+        "missing_num_rollouts": wanted - count,
+        "reward_profile_completion_pct": 100.0 * count / wanted,
+    }
 
 
 def rollout_info(agent: AgentColumns, position: int) -> dict[str, Any]:
@@ -64,10 +56,13 @@ def agent_statistics(agent: AgentColumns) -> dict[str, float]:
     errors: dict[str, float] = {}
     found: dict[str, float] = {}
     for name, column in agent.columns.items():
-        described = describe(present(column))
-        error, count = clustered_standard_error(
-            (present(column[part]) for _, part in agent.groups()), described["mean"]
-        )
+        values = present(column)
+        described = describe(values)
+        if agent.is_each_alone:
+            error, count = independent_standard_error(values, described["mean"]), len(values)
+        else:
+            clusters = (present(column[part]) for _, part in agent.groups())
+            error, count = clustered_standard_error(clusters, described["mean"])
         if count > 1:
             errors.update(interval_entries(f"mean/{name}", described["mean"], error, count))
         found.update({f"{key}/{name}": value for key, value in described.items()})
@@ -92,7 +87,9 @@ def group_statistics(agent: AgentColumns, part: slice) -> dict[str, float]:
 
 def present(values: Sequence[float]) -> list[float]:
     """The values without gaps."""
-    return [value for value in values if not math.isnan(value)]
+    found = list(values)
+    # A sum with a gap is none; most columns have no gap.
+    return [value for value in found if not math.isnan(value)] if math.isnan(sum(found)) else found
 
 
 def describe(values: Sequence[float]) -> dict[str, float]:
@@ -150,7 +147,10 @@ def missing_answers(agent: AgentColumns, part: slice) -> list[float]:
 
 def score_metrics(agent: AgentColumns, subset: int | None = None) -> dict[str, Any]:
     """All metrics in percent: of the reward, and if answers are known those of their majorities and of their lack."""
-    metrics = pass_metrics(Tasks(agent, rewards, subset), SCORE)
+    if agent.is_each_alone and subset is None:
+        metrics = lone_pass_metrics(rewards(agent, slice(None)), SCORE)
+    else:
+        metrics = pass_metrics(Tasks(agent, rewards, subset), SCORE)
     if not agent.has_answers:
         return metrics
     majorities = majority_metrics(Tasks(agent, votes, subset), SCORE)

@@ -86,6 +86,20 @@ def pass_metrics(tasks: Iterable[Sequence[float]], name: str = "accuracy") -> di
     return {**metrics, **spread_metrics(per_sample, spread, name)}
 
 
+def lone_pass_metrics(scores: Sequence[float], name: str = "accuracy") -> dict[str, Any]:
+    """`pass_metrics` of tasks that have one score each: all families are the mean."""
+    if not scores:
+        return {}
+    moments, total = Moments.of(scores), 0.0
+    metrics: dict[str, Any] = {}
+    for family in ("pass@1", "pass^1", "pass@1[avg-of-1]"):
+        metrics.update(percent_entries(f"{family}/{name}", moments))
+    # As `pass_metrics` adds: from Python 3.12 on `sum` rounds otherwise.
+    for score in scores:
+        total += score
+    return {**metrics, "per_sample_aggregate": {name: [100.0 * total / len(scores)]}}
+
+
 def percent_entries(name: str, moments: Moments) -> dict[str, float]:
     error = moments.standard_error
     mean = 100.0 * moments.mean

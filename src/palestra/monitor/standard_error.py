@@ -57,6 +57,15 @@ def clustered_standard_error(clusters: Iterable[Sequence[float]], mean: float) -
     return (math.sqrt(squares) / count if count else 0.0), filled
 
 
+def independent_standard_error(values: Sequence[float], mean: float) -> float:
+    """The same where each of the values, of which there is one at least, is a cluster of its own."""
+    squares = 0.0
+    for value in values:
+        deviation = value - mean
+        squares += deviation * deviation
+    return math.sqrt(squares) / len(values)
+
+
 def interval_entries(name: str, mean: float, standard_error: float, clusters: int) -> dict[str, float]:
     """`<name>/std_err`, `<name>/ci95_low` and `<name>/ci95_high`; the interval is mean +- t(clusters - 1) errors.
 
