@@ -172,3 +172,19 @@ def test_doctor_names_every_extra(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "--json"])
     names = {finding["name"] for finding in json.loads(capsys.readouterr().out)}
     assert {"extra embedded", "extra math", "extra reasoning", "embedded weights", "disk"} <= names
+
+
+def test_stats_of_what_holds_no_rollout_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "odd.jsonl"
+    path.write_text('[1, 2]\n"text"\n')
+    assert main(["stats", str(path)]) == 1
+    told = capsys.readouterr()
+    assert "line 1 was skipped: it is not laid out as a rollout" in told.err
+    assert f"there is no rollout in {path}" in told.err
+
+
+def test_stats_does_not_count_a_file_twice(run_files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(collect_words(run_files)) == 0
+    out = str(run_files / "out.jsonl")
+    assert main(["stats", out, out]) == 2
+    assert "is named twice" in capsys.readouterr().err

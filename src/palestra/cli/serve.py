@@ -17,7 +17,7 @@ from palestra.cli.options import add_json_option, validated
 from palestra.collection.config import ModelChoice
 from palestra.collection.endpoints import Endpoints
 from palestra.collection.models import open_model
-from palestra.core.errors import PalestraError
+from palestra.core.errors import PalestraError, suggestion
 from palestra.core.extras import missing
 from palestra.core.model import Model
 from palestra.models.scripted import PerRollout, ScriptedModel
@@ -28,7 +28,7 @@ ENDPOINTS = ("openai", "vllm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=("model",), metavar="model", help="what is served")
+    parser.add_argument("kind", metavar="model", help="what is served: a model")
     parser.add_argument("model", metavar="MODEL", help="embedded, scripted:F, openai:NAME or vllm:NAME")
     parser.add_argument("--port", type=int, required=True, metavar="P", help="0 takes any free port")
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="others than the loopback need --api-key-env")
@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    if arguments.kind != "model":
+        hint = suggestion(arguments.kind, ("model",))
+        raise PalestraError("usage", f"what is served must be `model`, got {arguments.kind!r}.{hint}")
     if lacking := missing("serve"):
         fix = 'Run `palestra doctor --fix`, or pip install "palestra[serve]".'
         raise PalestraError("missing-package", f"serving needs {', '.join(lacking)}, not installed here", fix=fix)

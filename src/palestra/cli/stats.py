@@ -1,7 +1,9 @@
 """Metrics of rollout files, of any producer of the format: read once, streaming.
 
 Means have 95 % intervals that take into account that rollouts of one task are alike. What each metric is:
-docs/reference/metrics.md."""
+docs/reference/metrics.md.
+
+exit codes: 0 done; 1 the files hold no rollout; 2 it could not start."""
 
 import argparse
 import os
@@ -41,6 +43,8 @@ def execute(arguments: argparse.Namespace) -> int:
     for path in files:
         if not path.is_file():
             raise PalestraError("missing-file", f"no file {path}")
+    if twice := [str(path) for path in files if sum(path.samefile(other) for other in files) > 1]:
+        raise PalestraError("usage", f"{twice[0]} is named twice", fix="Its rollouts would count twice: name it once.")
     if arguments.profile is not None:
         require_free(arguments.profile, files)
     problems: list[str] = []
@@ -60,7 +64,9 @@ def execute(arguments: argparse.Namespace) -> int:
         write_aggregate(columns, plans, sys.stdout.buffer)
     else:
         print_columns(columns)
-    return 0
+    if not columns.agents:
+        print(f"palestra: there is no rollout in {', '.join(map(str, files))}", file=sys.stderr)
+    return 0 if columns.agents else 1
 
 
 def require_free(profile: Path, files: Sequence[Path]) -> None:

@@ -226,7 +226,9 @@ def read_columns(paths: Iterable[Path], problems: list[str], reading: Reading | 
                 columns = agents.setdefault(agent_name(rollout) or "unknown", AgentColumns())
                 columns.add(rollout, task, place(file, offset), key, subset_of(rollout, reading.subset_field))
                 next_task = max(next_task, task + 1)
-            except (ValueError, AttributeError, TypeError, OverflowError) as error:
+            except (AttributeError, TypeError, OverflowError):
+                problems.append(f"{path} line {number} was skipped: it is not laid out as a rollout")
+            except ValueError as error:
                 problems.append(f"{path} line {number} was skipped: {error}")
         first_tasks.append(next_task)
     found = {name: agent for name, agent in agents.items() if agent.tasks}
