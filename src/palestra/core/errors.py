@@ -258,7 +258,9 @@ class boundary:  # noqa: N801 - reads as the verb it is: `with boundary("verifie
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception | SystemExit) and not isinstance(error, Failure | PalestraError):
+        if error is None or isinstance(error, Failure | PalestraError):
+            return
+        if isinstance(error, Exception | SystemExit):
             raise Failure(self.name, describe(error), code=self.code) from error
 
 
