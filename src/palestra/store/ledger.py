@@ -70,9 +70,11 @@ class KeyTable:
         # Half again, not double: the table stays at least half full.
         slots = self.slots = array("Q", [EMPTY]) * (len(old) // 2 * 3 // 2 * 2)
         size = len(slots)
-        for high, low in zip(old[::2], old[1::2], strict=True):
+        for place in range(0, len(old), 2):
+            low = old[place + 1]
             if low != EMPTY:
                 # They all differ: the first empty slot is the one.
+                high = old[place]
                 slot = high % (size // 2) * 2
                 while slots[slot + 1] != EMPTY:
                     slot = (slot + 2) % size
