@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,8 +92,10 @@ class LocalHost:
         except BaseException:
             if environment is not None:
                 # What broke the setup is what is reported, not that a half-made episode cannot be tidied up.
-                with suppress(Failure):
-                    await close(environment)
+                with suppress(Failure), boundary("environment"):
+                    closing = environment.close()
+                    if closing is not None:
+                        await finish(closing)
             raise
 
     def task_of(self, row: Mapping[str, Any]) -> Task:
@@ -151,12 +153,13 @@ class LocalSession:
             return verdict
 
     async def close(self) -> None:
-        await close(self.environment)
-
-
-async def close(environment: Environment[Any]) -> None:
-    with boundary("environment"):
-        closing = environment.close()
+        with boundary("environment"):
+            closing = self.environment.close()
         if closing is not None:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await settled(closing)
+            await finish(closing)
+
+
+async def finish(closing: Awaitable[None]) -> None:
+    with boundary("environment"):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await settled(closing)
