@@ -1,13 +1,15 @@
 """The loop between a session and a model: ask, act, until the episode is over or a limit is reached."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from palestra.core.deadline import stopped_s
 from palestra.core.model import Item, Model, ModelCall, Reply, Sampling, TokenTrace, Usage
 from palestra.core.session import Session
 from palestra.core.transcript import Transcript
+
+NO_USAGE = Usage()
 
 EndReason: TypeAlias = Literal[
     "done", "max_output_tokens", "content_filter", "max_steps", "max_rollout_tokens", "time_limit"
@@ -67,7 +69,7 @@ class Conversation:
         self.limits = limits
         self.output: list[Item] = []
         self.rewards: list[float] = []
-        self.usage = Usage()
+        self.usage = NO_USAGE
         self.model_name = model.name
         self.trace: TokenTrace | None = None
         self.calls: list[ModelCall] = []
@@ -77,10 +79,14 @@ class Conversation:
 
     async def turn(self) -> EndReason | None:
         """One model call and the environment's answer to it; the reason if the conversation is over."""
-        reply = await self.ask()
+        began = time.monotonic()
+        conversation = [*self.session.prompt, *self.output]
+        reply = await self.model.respond(conversation, self.session.tools, self.sampling_now(), self.trace)
+        self.model_s += time.monotonic() - began
+        self.take(reply)
         # A cut reply is not acted on: its last call may be half of one.
         if reply.stop_reason in ("max_output_tokens", "content_filter"):
-            return "max_output_tokens" if reply.stop_reason == "max_output_tokens" else "content_filter"
+            return reply.stop_reason
         began = time.monotonic()
         step = await self.session.step(reply.items)
         self.step_s += time.monotonic() - began
@@ -89,17 +95,12 @@ class Conversation:
             self.rewards.append(step.reward)
         return "done" if step.done else self.limit_reached()
 
-    async def ask(self) -> Reply:
+    def sampling_now(self) -> Sampling:
         sampling = self.sampling
         if sampling.seed is not None and self.calls:
             # Equal seeds in every turn would make the turns' random choices equal too.
-            sampling = replace(sampling, seed=(sampling.seed + len(self.calls)) % 2**31)
-        began = time.monotonic()
-        conversation = [*self.session.prompt, *self.output]
-        reply = await self.model.respond(conversation, self.session.tools, sampling, self.trace)
-        self.model_s += time.monotonic() - began
-        self.take(reply)
-        return reply
+            return sampling.with_seed((sampling.seed + len(self.calls)) % 2**31)
+        return sampling
 
     def take(self, reply: Reply) -> None:
         """Add a reply to what the episode holds. Raises Failure if its tokens do not continue the rollout's."""
@@ -113,7 +114,7 @@ class Conversation:
             counted = (generation_start, len(tokens.ids))
         self.output.extend(reply.items)
         self.calls.append(ModelCall(first, len(self.output), *counted, reply.stop_reason, generation_start))
-        self.usage += usage
+        self.usage = usage if self.usage is NO_USAGE else self.usage + usage
         self.model_name = reply.model
 
     def limit_reached(self) -> EndReason | None:

@@ -20,12 +20,13 @@ class TimeLimit:
         self.is_open = False
 
     def __enter__(self) -> "TimeLimit":
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None, "a time limit needs a task that it can end"
         self.task = task
-        self.loop = task.get_loop()
+        self.loop = loop
         self.cancelling = task.cancelling()
-        self.handle = self.loop.call_later(self.seconds, self.expire)
+        self.handle = loop.call_later(self.seconds, self.expire)
         self.is_open = True
         return self
 

@@ -67,9 +67,10 @@ class Environment(Generic[TaskType]):
         By default every function call is answered, in order, and the episode is done when the model spoke without
         calling a tool. Override it to end episodes, give step rewards or speak as the user.
         """
-        calls = function_calls(items)
-        outputs = tuple([await answer(self, self.tools, call) for call in calls])
-        return Step(outputs, done=not calls and any(is_assistant_message(item) for item in items))
+        outputs: list[Item] = []
+        for call in function_calls(items):
+            outputs.append(await answer(self, self.tools, call))
+        return Step(tuple(outputs), done=not outputs and any(map(is_assistant_message, items)))
 
     def verify(self, transcript: Transcript) -> Judgement | Awaitable[Judgement]:
         """Judge the conversation."""

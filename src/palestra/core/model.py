@@ -30,6 +30,9 @@ class Sampling:
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Further Responses parameters by name (`tool_choice`, `reasoning`, ...), for backends that know them."""
 
+    def with_seed(self, seed: int) -> "Sampling":
+        return Sampling(self.temperature, self.top_p, self.max_output_tokens, seed, self.extra)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

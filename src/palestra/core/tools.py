@@ -55,7 +55,7 @@ class Tool:
         if NUL.search(text):
             raise ValueError("Invalid tool call arguments: a text holds the character U+0000")
         try:
-            value = json.loads(text or "{}", parse_constant=finite, parse_float=finite)
+            value = ARGUMENTS.decode(text or "{}")
         except (ValueError, RecursionError) as error:
             raise ValueError(f"Invalid tool call arguments: {describe(error)}") from error
         if not isinstance(value, dict):
@@ -73,6 +73,9 @@ def finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:40]} is not a finite number")
     return value
+
+
+ARGUMENTS = json.JSONDecoder(parse_constant=finite, parse_float=finite)
 
 
 def tools_of(environment: type) -> dict[str, Tool]:
@@ -199,7 +202,8 @@ async def run(method: Callable[..., Any], entry: Tool, arguments: str) -> str:
         return error_text(str(error))
     try:
         value = method(**keywords)
-        if inspect.isawaitable(value):
+        # Looked at first, as finding out whether a text can be awaited costs more than most tools.
+        if not isinstance(value, str) and inspect.isawaitable(value):
             value = await value
         return value if isinstance(value, str) else compact_json(value)
     except (Failure, PalestraError):

@@ -2,12 +2,32 @@
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from palestra.core.model import Item
+
+Value = TypeVar("Value")
+
+
+class once(Generic[Value]):  # noqa: N801 - used as a decorator
+    """functools.cached_property without the lock that it has until Python 3.12, which costs more than most values."""
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self.compute = compute
+        self.name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "once[Value]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Value: ...
+    def __get__(self, instance: object | None, owner: type) -> "once[Value] | Value":
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name] = self.compute(instance)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +60,20 @@ class Transcript:
     step_rewards: tuple[float, ...] = ()
     """What `step` returned as reward, one entry a model call that had one."""
 
-    @cached_property
+    @once
     def reply(self) -> str:
         """The text of the last assistant message; empty if there is none."""
-        return next((item_text(item) for item in reversed(self.output) if is_assistant_message(item)), "")
+        for item in reversed(self.output):
+            if is_assistant_message(item):
+                return item_text(item)
+        return ""
 
-    @cached_property
+    @once
     def text(self) -> str:
         """The text of all assistant messages, joined without separator (the Responses API's `output_text`)."""
         return "".join(item_text(item) for item in self.output if is_assistant_message(item))
 
-    @cached_property
+    @once
     def calls(self) -> tuple[Call, ...]:
         """All tool calls in order, each with its output. Where calls share an id, outputs go to them in order."""
         outputs: dict[str, deque[str]] = {}
@@ -76,7 +99,7 @@ def kind_of(item: Item) -> str:
 
 
 def is_assistant_message(item: Item) -> bool:
-    return kind_of(item) == "message" and item.get("role") == "assistant"
+    return item.get("role") == "assistant" and kind_of(item) == "message"
 
 
 def item_text(item: Item) -> str:
@@ -89,8 +112,9 @@ def content_text(content: Any) -> str:
         return content
     if not isinstance(content, list):
         return ""
-    parts = [cast("dict[str, Any]", part) for part in cast("list[Any]", content) if isinstance(part, dict)]
-    return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+    parts = cast("list[dict[str, Any]]", [part for part in cast("list[Any]", content) if isinstance(part, dict)])
+    texts = [part.get("text") for part in parts]
+    return "".join([text for text in texts if isinstance(text, str)])
 
 
 def argument_text(item: Item) -> str:

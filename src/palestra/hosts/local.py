@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from palestra.core.discovery import Source
 from palestra.core.environment import Environment, settled
 from palestra.core.errors import Failure, PalestraError, boundary
+from palestra.core.manifest import Reward
 from palestra.core.model import Item, Model, ToolSchema
 from palestra.core.session import Step
 from palestra.core.task import Task
@@ -80,16 +81,21 @@ class LocalHost:
         context = LocalContext(
             seed=seed, folder=self.source.folder, shared=self.shared, pool=self.pool, roles=self.roles
         )
-        with boundary("environment"):
-            environment = self.environment_class(task, context, self.options)
+        environment = None
         try:
             with boundary("environment"):
-                await settled(environment.setup())
-                return LocalSession(environment, materialize(row, environment), self.source)
+                environment = self.environment_class(task, context, self.options)
+                preparing = environment.setup()
+                if preparing is not None:
+                    await settled(preparing)
+                return LocalSession(environment, materialize(row, environment), self.source.manifest.reward)
         except BaseException:
-            # What broke the setup is what is reported, not that a half-made episode cannot be tidied up.
-            with suppress(Failure):
-                await close(environment)
+            if environment is not None:
+                # What broke the setup is what is reported, not that a half-made episode cannot be tidied up.
+                with suppress(Failure), boundary("environment"):
+                    closing = environment.close()
+                    if closing is not None:
+                        await finish(closing)
             raise
 
     def task_of(self, row: Mapping[str, Any]) -> Task:
@@ -114,18 +120,14 @@ class LocalHost:
 class LocalSession:
     """An Environment instance as a Session."""
 
-    def __init__(self, environment: Environment[Any], opening: Opening, source: Source) -> None:
+    prompt: tuple[Item, ...]
+    tools: tuple[ToolSchema, ...]
+
+    def __init__(self, environment: Environment[Any], opening: Opening, reward: Reward) -> None:
         self.environment = environment
-        self.opening = opening
-        self.reward = source.manifest.reward
-
-    @property
-    def prompt(self) -> tuple[Item, ...]:
-        return self.opening.prompt
-
-    @property
-    def tools(self) -> tuple[ToolSchema, ...]:
-        return self.opening.tools
+        self.prompt = opening.prompt
+        self.tools = opening.tools
+        self.reward = reward
 
     async def step(self, items: Sequence[Item]) -> Step:
         with boundary("environment"):
@@ -139,7 +141,10 @@ class LocalSession:
     async def verify(self, transcript: Transcript) -> Verdict:
         with boundary("verifier"):
             try:
-                verdict = Verdict.of(await settled(self.environment.verify(transcript)))
+                judgement = self.environment.verify(transcript)
+                if not isinstance(judgement, (float, Verdict)):
+                    judgement = await settled(judgement)
+                verdict = Verdict.of(judgement)
             except TimeoutError as error:
                 raise Failure("verifier", str(error), code="verifier-timeout") from error
             if not self.reward.minimum <= verdict.reward <= self.reward.maximum:
@@ -148,12 +153,13 @@ class LocalSession:
             return verdict
 
     async def close(self) -> None:
-        await close(self.environment)
-
-
-async def close(environment: Environment[Any]) -> None:
-    with boundary("environment"):
-        closing = environment.close()
+        with boundary("environment"):
+            closing = self.environment.close()
         if closing is not None:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await settled(closing)
+            await finish(closing)
+
+
+async def finish(closing: Awaitable[None]) -> None:
+    with boundary("environment"):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await settled(closing)

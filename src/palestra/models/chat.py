@@ -1,21 +1,20 @@
 """Responses items as Chat Completions messages, and back."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count, groupby, takewhile
+from itertools import count
 from typing import Any, TypeAlias, cast
 
 from palestra.core.errors import Failure
 from palestra.core.model import Item, ToolSchema
 from palestra.core.transcript import argument_text, assistant_message, content_text, is_assistant_message
 from palestra.models.openai_json import as_object, as_objects, given, member
+from palestra.models.thinking import split_thinking
 from palestra.wire.tokens import TOKEN_FIELDS
 
 Message: TypeAlias = dict[str, Any]
 """One Chat Completions message."""
 
-THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 TEXT_PARTS = ("input_text", "output_text", "text")
 
 
@@ -31,16 +30,30 @@ def messages_from_items(
     What the model said between two messages of others (reasoning, text, calls) becomes one assistant message.
     `token_ids` keeps the token ids that items carry.
     """
-    leading = list(takewhile(_is_instruction, items))
-    texts = [content_text(instructions), *(content_text(item.get("content")) for item in leading)]
-    system = "\n\n".join(text for text in texts if text)
-    messages: list[Message] = [{"role": "system", "content": system}] if system else []
-    for by_model, group in groupby(items[len(leading) :], key=_is_models):
-        spoken = list(group)
-        messages += _turn(spoken, token_ids) if by_model else map(_message, spoken)
-    if developer_as_system:
-        return [{**each, "role": "system"} if each["role"] == "developer" else each for each in messages]
-    return messages
+    first = content_text(instructions)
+    system = [first] if first else []
+    messages: list[Message] = []
+    said: list[Item] = []
+    is_leading = True
+    for item in items:
+        if is_leading and _is_instruction(item):
+            if text := content_text(item.get("content")):
+                system.append(text)
+            continue
+        is_leading = False
+        if _is_models(item):
+            said.append(item)
+            continue
+        if said:
+            messages += _turn(said, token_ids)
+            said = []
+        message = _message(item)
+        if developer_as_system and message["role"] == "developer":
+            message["role"] = "system"
+        messages.append(message)
+    if said:
+        messages += _turn(said, token_ids)
+    return [{"role": "system", "content": "\n\n".join(system)}, *messages] if system else messages
 
 
 def tools_for_chat(tools: Sequence[ToolSchema]) -> list[dict[str, Any]]:
@@ -91,23 +104,6 @@ def items_from_message(message: Message, before: Sequence[Item] = ()) -> list[It
     return items + calls
 
 
-def split_thinking(text: str) -> tuple[list[str], str]:
-    """The `<think>` blocks of a reply, and the reply without them."""
-    if "think>" not in text:
-        return [], text
-    thoughts: list[str] = []
-    head, closing, rest = text.partition("</think>")
-    if closing and "<think>" not in head:
-        # Some chat templates write the opening tag at the end of the prompt.
-        thoughts, text = [head], rest
-    thoughts += THOUGHT.findall(text)
-    text = THOUGHT.sub("", text)
-    if text.lstrip().startswith("<think>"):
-        # Cut off while thinking: a guess in there is not an answer.
-        thoughts, text = [*thoughts, text.lstrip().removeprefix("<think>")], ""
-    return [thought for thought in thoughts if thought.strip()], text
-
-
 def _rejected(what: str) -> Failure:
     return Failure("model", f"Chat Completions has no place for {what}", code="model-rejected-request")
 
@@ -117,11 +113,11 @@ def _kind(item: Item) -> str:
 
 
 def _is_models(item: Item) -> bool:
-    return _kind(item) in ("reasoning", "function_call") or is_assistant_message(item)
+    return item.get("type") in ("reasoning", "function_call") or is_assistant_message(item)
 
 
 def _is_instruction(item: Item) -> bool:
-    if _kind(item) != "message" or item.get("role") not in ("system", "developer"):
+    if item.get("role") not in ("system", "developer") or _kind(item) != "message":
         return False
     content = item.get("content")
     return (
@@ -136,7 +132,9 @@ def _message(item: Item) -> Message:
     if kind != "message" or item.get("role") not in ("user", "system", "developer"):
         raise _rejected(f"a {item.get('role')!r} message" if kind == "message" else f"an item of type {kind!r}")
     content = item.get("content")
-    return {"role": item["role"], "content": content_text(content) if _is_instruction(item) else _content(content)}
+    if not isinstance(content, str):
+        content = content_text(content) if _is_instruction(item) else _content(content)
+    return {"role": item["role"], "content": content}
 
 
 def _turn(items: list[Item], token_ids: bool) -> list[Message]:

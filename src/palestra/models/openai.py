@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from palestra.core.model import CallTokens, Item, Reply, Sampling, TokenTrace, ToolSchema
 from palestra.models.openai_chat import Dialect, chat_reply, chat_request, wants_logprobs
 from palestra.models.openai_errors import NO_ROUTE_STATUSES, bad_reply, lacks_route, status_failure
 from palestra.models.openai_http import Answer, Endpoint
-from palestra.models.openai_json import as_object
+from palestra.models.openai_json import decoded_object
 from palestra.models.openai_responses import responses_reply, responses_request
 from palestra.models.openai_tokens import remembering, reply_tokens, tokenize_request, with_prompt
-from palestra.wire.encoding import decode
 
 API: TypeAlias = Literal["auto", "responses", "chat"]
 
@@ -75,9 +73,17 @@ class OpenAIModel:
                 reply = await self._scouted(items, tools, sampling)
             if reply is not None:
                 return reply
-        if self._api == "chat":
-            return await self._by_chat(items, tools, sampling, trace)
-        return self._responses_reply(await self._ask_responses(items, tools, sampling))
+        if self._api != "chat":
+            return self._responses_reply(await self._ask_responses(items, tools, sampling))
+        asked = chat_request(self._name, items, tools, sampling, self._dialect)
+        if self._dialect.token_ids:
+            asked["messages"] = remembering(asked["messages"], trace)
+        answer = await self._endpoint.post("/chat/completions", asked)
+        document = self._document(answer)
+        reply = self._read(answer, chat_reply, document, self._name, items, wants_logprobs(sampling))
+        if self._dialect.token_ids:
+            reply.tokens = await self._tokens(document, answer, asked)
+        return reply
 
     async def close(self) -> None:
         await self._endpoint.close()
@@ -111,26 +117,11 @@ class OpenAIModel:
         return await self._endpoint.post("/responses", responses_request(self._name, items, tools, sampling))
 
     def _responses_reply(self, answer: Answer) -> Reply:
-        document = self._document(answer)
-        return self._read(answer, lambda: responses_reply(document, self._name))
-
-    async def _by_chat(
-        self, items: Sequence[Item], tools: Sequence[ToolSchema], sampling: Sampling, trace: TokenTrace | None
-    ) -> Reply:
-        asked = chat_request(self._name, items, tools, sampling, self._dialect)
-        if self._dialect.token_ids:
-            asked["messages"] = remembering(asked["messages"], trace)
-        answer = await self._endpoint.post("/chat/completions", asked)
-        document = self._document(answer)
-        logprobs = wants_logprobs(sampling)
-        reply = self._read(answer, lambda: chat_reply(document, self._name, items, with_logprobs=logprobs))
-        if not self._dialect.token_ids:
-            return reply
-        return replace(reply, tokens=await self._tokens(document, answer, asked))
+        return self._read(answer, responses_reply, self._document(answer), self._name)
 
     async def _tokens(self, completion: dict[str, Any], answer: Answer, asked: dict[str, Any]) -> CallTokens:
         # Not retryable: an endpoint that does not tell token ids will not tell them the next time.
-        tokens = self._read(answer, lambda: reply_tokens(completion), retryable=False)
+        tokens = self._read(answer, reply_tokens, completion, retryable=False)
         if tokens is not None:
             return tokens
         told = await self._endpoint.post("/tokenize", tokenize_request(asked), below_root=True)
@@ -138,17 +129,17 @@ class OpenAIModel:
             what = "there are no prompt token ids and no route /tokenize"
             raise bad_reply(what, answer.body, self._endpoint, retryable=False)
         prompt = self._document(told).get("tokens")
-        return self._read(told, lambda: with_prompt(completion, prompt), retryable=False)
+        return self._read(told, with_prompt, completion, prompt, retryable=False)
 
     def _document(self, answer: Answer) -> dict[str, Any]:
         if not 200 <= answer.status < 300:
             raise status_failure(answer, self._endpoint)
-        return self._read(answer, lambda: as_object(decode(answer.body), "the body"))
+        return self._read(answer, decoded_object, answer.body)
 
-    def _read(self, answer: Answer, read: Callable[[], Result], *, retryable: bool = True) -> Result:
+    def _read(self, answer: Answer, read: Callable[..., Result], *arguments: Any, retryable: bool = True) -> Result:
         """What `read` makes of the answer; a Failure that shows the answer if it makes a ValueError."""
         try:
-            return read()
+            return read(*arguments)
         except ValueError as error:
             what = str(error)
         # Outside of the handler, as a decoder's error holds the whole text and would travel along as context.

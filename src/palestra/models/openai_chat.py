@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from palestra.core.errors import Failure
 from palestra.core.model import Item, Reply, Sampling, StopReason, ToolSchema, Usage
-from palestra.core.transcript import function_calls
 from palestra.models.chat import items_from_message, messages_from_items, tools_for_chat
 from palestra.models.openai_json import as_list, as_object, count, given, member
 from palestra.wire.encoding import decode
@@ -41,22 +40,25 @@ def chat_request(
         developer_as_system=not dialect.is_openai,
         token_ids=dialect.token_ids,
     )
-    body = given(
-        {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": sampling.seed,
-            "max_completion_tokens" if dialect.is_openai else "max_tokens": sampling.max_output_tokens,
-            "tools": tools_for_chat(tools) or None,
-        }
-    )
-    asked = _extras(sampling.extra, with_tools=bool(tools)) | body | {"model": model, "messages": messages}
-    if not dialect.token_ids:
-        return asked
-    return asked | {"logprobs": True, "return_tokens_as_token_ids": True, "return_token_ids": True}
+    asked = _extras(sampling.extra, with_tools=bool(tools))
+    if sampling.temperature is not None:
+        asked["temperature"] = sampling.temperature
+    if sampling.top_p is not None:
+        asked["top_p"] = sampling.top_p
+    if sampling.seed is not None:
+        asked["seed"] = sampling.seed
+    if sampling.max_output_tokens is not None:
+        asked["max_completion_tokens" if dialect.is_openai else "max_tokens"] = sampling.max_output_tokens
+    if tools:
+        asked["tools"] = tools_for_chat(tools)
+    asked["model"] = model
+    asked["messages"] = messages
+    if dialect.token_ids:
+        asked |= {"logprobs": True, "return_tokens_as_token_ids": True, "return_token_ids": True}
+    return asked
 
 
-def chat_reply(document: Any, model: str, before: Sequence[Item], *, with_logprobs: bool) -> Reply:
+def chat_reply(document: Any, model: str, before: Sequence[Item], with_logprobs: bool) -> Reply:
     """The reply in a chat completion; ValueError if there is none."""
     completion = as_object(document, "the body")
     if completion.get("error"):
@@ -152,7 +154,8 @@ def _stop_reason(finish_reason: Any, items: Sequence[Item]) -> StopReason:
         return "max_output_tokens"
     if finish_reason == "content_filter":
         return "content_filter"
-    return "tool_calls" if function_calls(items) else "stop"
+    # What the model calls comes last.
+    return "tool_calls" if items[-1]["type"] == "function_call" else "stop"
 
 
 def _usage(usage: Any) -> Usage:

@@ -22,7 +22,7 @@ SHORTEST_SECRET = 4
 """Shorter keys are placeholders ("-", "x"); taking them out would only garble messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What came back: any status, the whole body."""
 
@@ -67,8 +67,13 @@ class Endpoint:
             message = f"the request cannot be written as JSON: {describe(error)}"
             raise Failure("model", message, code="model-rejected-request") from error
         try:
+            url = self._url(route, below_root)
             with TimeLimit(self._call_timeout_s):
-                return await self._exchange(self._url(route, below_root), data)
+                async with self._opened().post(url, data=data, allow_redirects=False) as response:
+                    length = response.content_length
+                    if length is None or length > MAX_BODY_BYTES or "Content-Encoding" in response.headers:
+                        return Answer(response.status, response.headers, await self._bounded(response))
+                    return Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, OSError) as error:
             failure = self._broken(error)
         # Outside of the handler, as aiohttp's errors hold the request's headers and would travel along as context.
@@ -98,21 +103,19 @@ class Endpoint:
     def text(self, body: bytes) -> str:
         return self.clean(body.decode(errors="replace"))
 
-    async def _exchange(self, url: URL, data: bytes) -> Answer:
-        async with self._opened().post(url, data=data, allow_redirects=False) as response:
-            length = response.content_length
-            if length is not None and length > MAX_BODY_BYTES:
+    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body of a reply that is too long, or that may turn out to be."""
+        length = response.content_length
+        if length is not None and length > MAX_BODY_BYTES:
+            response.close()
+            raise self._bad(f"{length} bytes, more than {MAX_BODY_BYTES // 2**20} MiB")
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
                 response.close()
-                raise self._bad(f"{length} bytes, more than {MAX_BODY_BYTES // 2**20} MiB")
-            if length is not None and "Content-Encoding" not in response.headers:
-                return Answer(response.status, response.headers, await response.read())
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    response.close()
-                    raise self._bad(f"more than {MAX_BODY_BYTES // 2**20} MiB")
-            return Answer(response.status, response.headers, bytes(body))
+                raise self._bad(f"more than {MAX_BODY_BYTES // 2**20} MiB")
+        return bytes(body)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -2,17 +2,25 @@
 
 from typing import Any, cast
 
+from palestra.wire.encoding import decode
+
 
 def as_object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{what} is not an object")
-    return cast("dict[str, Any]", value)
+    found: dict[str, Any] = value
+    return found
+
+
+def decoded_object(body: bytes) -> dict[str, Any]:
+    return as_object(decode(body), "the body")
 
 
 def as_list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError(f"{what} is not a list")
-    return cast("list[Any]", value)
+    found: list[Any] = value
+    return found
 
 
 def as_objects(value: Any, what: str) -> list[dict[str, Any]]:
@@ -26,7 +34,7 @@ def member(value: Any, key: str) -> Any:
 
 def count(value: Any) -> int:
     """A number of tokens; 0 if the endpoint does not tell."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if type(value) is int and value > 0 else 0
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:

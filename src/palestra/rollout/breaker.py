@@ -80,6 +80,13 @@ class CircuitBreaker:
         if self.is_open and deadline is not None:
             deadline.go_on()
 
+    def let_in(self) -> bool:
+        """Take a call in at once if the endpoint is there; `enter` waits for that."""
+        if self.is_open or self.condemned is not None:
+            return False
+        self.under_way += 1
+        return True
+
     async def enter(self) -> bool:
         """Return when a call may go out: whether it is a probe. Raises PalestraError if none may ever again."""
         self.require_hope()

@@ -30,7 +30,9 @@ class RetryBudget:
 
     def begin(self) -> None:
         """A call is made for the first time."""
-        self.tokens = min(self.tokens + self.ratio, max(self.most, self.reserve))
+        self.tokens += self.ratio
+        if self.tokens > self.most:
+            self.tokens = min(self.tokens, max(self.most, self.reserve))
         self.works()
         while self.waiting and self.tokens >= 1:
             self.serve(self.waiting.popleft())

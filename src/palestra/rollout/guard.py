@@ -33,14 +33,15 @@ class GuardedModel:
     ) -> Reply:
         breaker = self.breaker
         while True:
-            is_probe = await breaker.enter()
+            is_probe = False if breaker.let_in() else await breaker.enter()
             try:
-                began = asyncio.get_running_loop().time()
+                loop = asyncio.get_running_loop()
+                began = loop.time()
                 try:
                     reply = await self.model.respond(items, tools, sampling, trace)
                 finally:
                     breaker.leave(is_probe=is_probe)
-                breaker.answered(asyncio.get_running_loop().time() - began)
+                breaker.answered(loop.time() - began)
                 return reply
             except Failure as failure:
                 if failure.fatal:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from palestra.core.errors import describe
@@ -33,11 +33,11 @@ class Job:
     seed: int
     """In [0, 2**31); derives from run seed and key."""
     problem: str | None = None
-    key: str = field(init=False)
-    """The identity of the rollout: 32 hex digits."""
+    key: str = ""
+    """The identity of the rollout: 32 hex digits. Found out if it is not given."""
 
     def __post_init__(self) -> None:
-        self.key = rollout_key(self.environment, self.task_hash, self.rollout_index)
+        self.key = self.key or rollout_key(self.environment, self.task_hash, self.rollout_index)
 
 
 class Ledger(Protocol):
@@ -69,6 +69,7 @@ def jobs(
         environment = environment_of(row)
         task_index, owed = ledger.claim(task_identity(environment, task_hash), repeats)
         for rollout_index, attempt in owed:
+            key = rollout_key(environment, task_hash, rollout_index)
             yield Job(
                 row=row.content,
                 environment=environment,
@@ -76,8 +77,9 @@ def jobs(
                 task_index=task_index,
                 rollout_index=rollout_index,
                 attempt=attempt,
-                seed=derived_seed(seed, rollout_key(environment, task_hash, rollout_index)),
+                seed=derived_seed(seed, key),
                 problem=row.problem,
+                key=key,
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from palestra.agents.tool_loop import Trajectory
 from palestra.core.errors import Failure
 from palestra.core.model import Usage
-from palestra.core.task import BOOKKEEPING
+from palestra.core.task import BOOKKEEPING, content_of
 from palestra.core.verdict import Verdict
 from palestra.rollout.plan import Job
 from palestra.wire.calls import call_object
@@ -25,6 +25,7 @@ from palestra.wire.rows import (
 )
 from palestra.wire.tokens import tokens_object
 
+NOT_TASK = BOOKKEEPING | {PARAMS}
 FORMAT_VERSION = 1
 """Version of the `palestra` object of a rollout line."""
 
@@ -35,24 +36,26 @@ class Progress:
 
     started_at: float = field(default_factory=time.time)
     began: float = field(default_factory=time.monotonic)
-    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    # `dict` alone has no type, and `dict[str, Any]` costs five times as much to call.
+    params: dict[str, Any] = field(default_factory=lambda: {})  # noqa: PIE807
     """The `responses_create_params` that were dispatched."""
     open_s: float = 0.0
     verify_s: float = 0.0
     total_s: float = 0.0
     trajectory: Trajectory | None = None
     verdict: Verdict | None = None
-    warnings: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=lambda: [])  # noqa: PIE807
 
     def timing(self) -> dict[str, float]:
         """Seconds a boundary took, to the microsecond."""
         trajectory = self.trajectory
         return {
-            "open_s": round(self.open_s, 6),
-            "model_s": round(trajectory.model_s, 6) if trajectory else 0.0,
-            "step_s": round(trajectory.step_s, 6) if trajectory else 0.0,
-            "verify_s": round(self.verify_s, 6),
-            "total_s": round(self.total_s, 6),
+            # The same as round(seconds, 6), which goes by way of decimal digits and costs four times as much.
+            "open_s": round(self.open_s * 1e6) / 1e6,
+            "model_s": round(trajectory.model_s * 1e6) / 1e6 if trajectory else 0.0,
+            "step_s": round(trajectory.step_s * 1e6) / 1e6 if trajectory else 0.0,
+            "verify_s": round(self.verify_s * 1e6) / 1e6,
+            "total_s": round(self.total_s * 1e6) / 1e6,
         }
 
 
@@ -98,37 +101,31 @@ def judged(job: Job, progress: Progress, fingerprint: str) -> Outcome:
         own["warnings"] = progress.warnings
     if trajectory.trace is not None:
         own["tokens"] = tokens_object(trajectory.trace)
-    line = {
-        PARAMS: progress.params,
-        "response": response,
-        "reward": verdict.reward,
-        **verdict.components,
-        **verdict.metrics,
-        **references(job),
-        "palestra": own,
-    }
+    line: dict[str, Any] = {PARAMS: progress.params, "response": response, "reward": verdict.reward}
+    line.update(verdict.components)
+    line.update(verdict.metrics)
+    refer(line, job)
+    line["palestra"] = own
     return Outcome(job, line, verdict, None, trajectory.usage.output_tokens, timing["total_s"])
 
 
 def failed(job: Job, progress: Progress, fingerprint: str, failure: Failure) -> Outcome:
     """The line of a rollout that broke: the row as it was, and what broke. It has no reward."""
     timing = progress.timing()
-    line = {
-        **job.row,
-        **references(job),
-        ATTEMPT_INDEX: job.attempt,
-        FAILURE_CLASS: failure.code,
-        "palestra": {
-            **identity(job, progress, fingerprint),
-            "failure": {
-                "boundary": failure.boundary,
-                "class": failure.code,
-                "message": failure.message[:4000],
-                "attempt": job.attempt + 1,
-                **author_traceback(failure),
-            },
-            "timing": timing,
+    line = dict(job.row)
+    refer(line, job)
+    line[ATTEMPT_INDEX] = job.attempt
+    line[FAILURE_CLASS] = failure.code
+    line["palestra"] = {
+        **identity(job, progress, fingerprint),
+        "failure": {
+            "boundary": failure.boundary,
+            "class": failure.code,
+            "message": failure.message[:4000],
+            "attempt": job.attempt + 1,
+            **author_traceback(failure),
         },
+        "timing": timing,
     }
     usage = progress.trajectory.usage.output_tokens if progress.trajectory else 0
     return Outcome(job, line, None, failure, usage, timing["total_s"])
@@ -143,8 +140,11 @@ def author_traceback(failure: Failure) -> dict[str, str]:
 
 def materialized(job: Job, progress: Progress) -> dict[str, Any]:
     """The row exactly as it was dispatched."""
-    own = {"key": job.key, "environment": job.environment, "task_hash": job.task_hash}
-    return {**job.row, PARAMS: progress.params, **references(job), "palestra": own}
+    line = dict(job.row)
+    line[PARAMS] = progress.params
+    refer(line, job)
+    line["palestra"] = {"key": job.key, "environment": job.environment, "task_hash": job.task_hash}
+    return line
 
 
 def usage_counts(usage: Usage) -> dict[str, int]:
@@ -156,13 +156,12 @@ def usage_counts(usage: Usage) -> dict[str, int]:
     }
 
 
-def references(job: Job) -> dict[str, Any]:
+def refer(line: dict[str, Any], job: Job) -> None:
+    """Have a line say what it belongs to."""
     own = job.row.get(AGENT_REF)
-    return {
-        AGENT_REF: own if isinstance(own, dict) else agent_reference(job.environment),
-        TASK_INDEX: job.task_index,
-        ROLLOUT_INDEX: job.rollout_index,
-    }
+    line[AGENT_REF] = own if isinstance(own, dict) else agent_reference(job.environment)
+    line[TASK_INDEX] = job.task_index
+    line[ROLLOUT_INDEX] = job.rollout_index
 
 
 def identity(job: Job, progress: Progress, fingerprint: str) -> dict[str, Any]:
@@ -171,10 +170,10 @@ def identity(job: Job, progress: Progress, fingerprint: str) -> dict[str, Any]:
         "key": job.key,
         "environment": job.environment,
         "task_hash": job.task_hash,
-        "task": {name: value for name, value in job.row.items() if name != PARAMS and name not in BOOKKEEPING},
+        "task": content_of(job.row, NOT_TASK),
         "seed": job.seed,
         "fingerprint": fingerprint,
-        "started_at": round(progress.started_at, 3),
+        "started_at": round(progress.started_at * 1e3) / 1e3,
     }
 
 

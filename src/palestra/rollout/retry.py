@@ -32,6 +32,16 @@ class RetryPolicy:
         return failure.retry_after_s + random.random() * max(min(ceiling, 1.0), failure.retry_after_s / 2)
 
 
+@dataclass(slots=True)
+class Tries:
+    """The tries of one call that failed."""
+
+    count: int = 0
+    """Without those that an outage took."""
+    outages: int = 0
+    waited_s: float = 0.0
+
+
 @dataclass
 class RetryingModel:
     """A model whose retryable failures are tried again, within a budget that the calls to its endpoint share.
@@ -57,42 +67,45 @@ class RetryingModel:
         sampling: Sampling,
         trace: TokenTrace | None = None,
     ) -> Reply:
+        tries = Tries()
         ticket = self.breaker.expect()
         self.budget.begin()
         try:
-            return await self.persist(items, tools, sampling, trace)
+            while True:
+                openings = self.breaker.openings
+                try:
+                    return await self.model.respond(items, tools, sampling, trace)
+                except Failure as failure:
+                    if not await self.may_repeat(tries, failure, openings):
+                        raise
         finally:
             self.budget.end()
             self.breaker.unexpect(ticket)
 
-    async def persist(
-        self, items: Sequence[Item], tools: Sequence[ToolSchema], sampling: Sampling, trace: TokenTrace | None
-    ) -> Reply:
-        tries = outages = 0
-        waited_s = 0.0
-        while True:
-            tries += 1
-            openings = self.breaker.openings
-            try:
-                return await self.model.respond(items, tools, sampling, trace)
-            except Failure as failure:
-                delay_s = self.policy.delay_s(tries, failure, self.random)
-                late = waited_s + delay_s > self.policy.max_wait_s
-                is_outage = self.breaker.openings > openings
-                if not failure.retryable or ((tries >= self.policy.max_tries or late) and not is_outage):
-                    failure.message += f" (tried {tries} times)" if tries > 1 else ""
-                    raise
-                await asyncio.sleep(delay_s)
-                waited_s += delay_s
-                # It may have been the first sign of an outage.
-                is_outage = self.breaker.openings > openings
-                if is_outage and outages < self.policy.max_tries and self.budget.borrow():
-                    outages += 1
-                    tries -= 1
-                    waited_s = 0.0
-                elif tries >= self.policy.max_tries or not await self.granted(failure):
-                    failure.message += f" (tried {tries} times; too many calls fail to try all of them again)"
-                    raise
+    async def may_repeat(self, tries: Tries, failure: Failure, openings: int) -> bool:
+        """Wait before the next try of a call; False, at once or after that, if there is none to be.
+
+        `openings` is how often the endpoint had gone when the try that failed began.
+        """
+        tries.count += 1
+        delay_s = self.policy.delay_s(tries.count, failure, self.random)
+        late = tries.waited_s + delay_s > self.policy.max_wait_s
+        is_outage = self.breaker.openings > openings
+        if not failure.retryable or ((tries.count >= self.policy.max_tries or late) and not is_outage):
+            failure.message += f" (tried {tries.count} times)" if tries.count > 1 else ""
+            return False
+        await asyncio.sleep(delay_s)
+        tries.waited_s += delay_s
+        # It may have been the first sign of an outage.
+        is_outage = self.breaker.openings > openings
+        if is_outage and tries.outages < self.policy.max_tries and self.budget.borrow():
+            tries.outages += 1
+            tries.count -= 1
+            tries.waited_s = 0.0
+        elif tries.count >= self.policy.max_tries or not await self.granted(failure):
+            failure.message += f" (tried {tries.count} times; too many calls fail to try all of them again)"
+            return False
+        return True
 
     async def granted(self, failure: Failure) -> bool:
         """Whether the budget allows another try."""

@@ -75,8 +75,9 @@ class JsonlStore:
 
     async def ready(self) -> None:
         """Wait as long as the disk takes nothing more. Raises what made the files unusable."""
-        await self.patience.accepting.wait()
-        await self.relieved.wait()
+        if not (self.patience.accepting.is_set() and self.relieved.is_set()):
+            await self.patience.accepting.wait()
+            await self.relieved.wait()
         if self.broken is not None:
             raise self.broken
 

@@ -9,6 +9,9 @@ ATTEMPTS = 0x3F
 FAILED = 0
 """One more failed attempt."""
 
+SPARE_TASKS = 64
+"""Places made beyond those that are needed, so that few of a million tasks have to wait for theirs."""
+
 VALUE_BITS = 40
 VALUE_MASK = (1 << VALUE_BITS) - 1
 TAG_BITS = 64 - VALUE_BITS
@@ -32,13 +35,26 @@ class KeyTable:
         return None if low == EMPTY else low & VALUE_MASK
 
     def set(self, identity: bytes, value: int) -> None:
-        assert 0 <= value < VALUE_MASK
+        high, tag = halves(identity)
+        self.put(self.probe(high, tag), high, tag, value)
+
+    def setdefault(self, identity: bytes, value: int) -> int:
+        """The value of an identity; `value`, from now on, if it had none."""
         high, tag = halves(identity)
         slot = self.probe(high, tag)
-        if self.slots[slot + 1] == EMPTY:
+        low = self.slots[slot + 1]
+        if low != EMPTY:
+            return low & VALUE_MASK
+        self.put(slot, high, tag, value)
+        return value
+
+    def put(self, slot: int, high: int, tag: int, value: int) -> None:
+        assert 0 <= value < VALUE_MASK
+        slots = self.slots
+        if slots[slot + 1] == EMPTY:
             self.count += 1
-        self.slots[slot], self.slots[slot + 1] = high, tag | value
-        if self.count * 4 > len(self.slots) // 2 * 3:
+        slots[slot], slots[slot + 1] = high, tag | value
+        if self.count * 4 > len(slots) // 2 * 3:
             self.grow()
 
     def probe(self, high: int, tag: int) -> int:
@@ -52,11 +68,17 @@ class KeyTable:
     def grow(self) -> None:
         old = self.slots
         # Half again, not double: the table stays at least half full.
-        self.slots = array("Q", [EMPTY]) * (len(old) // 2 * 3 // 2 * 2)
-        for slot in range(0, len(old), 2):
-            if old[slot + 1] != EMPTY:
-                place = self.probe(old[slot], old[slot + 1] & TAG_MASK)
-                self.slots[place], self.slots[place + 1] = old[slot], old[slot + 1]
+        slots = self.slots = array("Q", [EMPTY]) * (len(old) // 2 * 3 // 2 * 2)
+        size = len(slots)
+        for place in range(0, len(old), 2):
+            low = old[place + 1]
+            if low != EMPTY:
+                # They all differ: the first empty slot is the one.
+                high = old[place]
+                slot = high % (size // 2) * 2
+                while slots[slot + 1] != EMPTY:
+                    slot = (slot + 2) % size
+                slots[slot], slots[slot + 1] = high, low
 
 
 def halves(identity: bytes) -> tuple[int, int]:
@@ -86,10 +108,8 @@ class RolloutLedger:
 
     def claim(self, identity: bytes, repeats: int) -> tuple[int, list[tuple[int, int]]]:
         """See `palestra.rollout.plan.Ledger`."""
-        task_index = self.table.get(identity)
-        if task_index is None:
-            task_index = self.free_index()
-            self.add_task(identity, task_index)
+        task_index = self.table.setdefault(identity, self.free_index())
+        self.make_room(task_index)
         first = self.occurrences[task_index]
         self.occurrences[task_index] = first + repeats
         owed: list[tuple[int, int]] = []
@@ -105,18 +125,21 @@ class RolloutLedger:
 
     def free_index(self) -> int:
         """The lowest index no stored task has: an interrupted run gets the indices of an undisturbed one."""
-        while self.next_index < len(self.known) and self.known[self.next_index]:
-            self.next_index += 1
-        return self.next_index
+        index, known = self.next_index, self.known
+        while index < len(known) and known[index]:
+            index += 1
+        self.next_index = index
+        return index
 
-    def add_task(self, identity: bytes, task_index: int) -> None:
+    def make_room(self, task_index: int) -> None:
+        """Have a place for what is noted of a task."""
         missing = task_index + 1 - len(self.known)
         if missing > 0:
+            missing += SPARE_TASKS
             self.known.extend(bytes(missing))
             self.states.extend(bytes(missing * self.repeats))
             self.occurrences.extend([0] * missing)
         self.known[task_index] = 1
-        self.table.set(identity, task_index)
 
     def note_stored(self, identity: bytes, task_index: int, rollout_index: int, flag: int) -> bool:
         """Take a stored line into account: DONE, INPUT_WRITTEN or FAILED.
@@ -129,8 +152,9 @@ class RolloutLedger:
             task_index = index
         else:
             if task_index < len(self.known) and self.known[task_index]:
-                task_index = len(self.known)
-            self.add_task(identity, task_index)
+                task_index = self.known.rfind(1) + 1
+            self.table.set(identity, task_index)
+            self.make_room(task_index)
         state = self.state(task_index, rollout_index)
         if flag == FAILED:
             state = state & ~ATTEMPTS | min((state & ATTEMPTS) + 1, ATTEMPTS)

@@ -1,6 +1,6 @@
 """The Response object of a finished rollout, as every client of the OpenAI Responses API reads it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,24 @@ ECHOED = (
     "instructions", "metadata", "temperature", "top_p", "max_output_tokens", "max_tool_calls", "previous_response_id",
     "prompt", "reasoning", "service_tier", "text", "top_logprobs", "truncation", "user", "background",
 )  # fmt: skip
-NOTHING_ASKED: Mapping[str, Any] = MappingProxyType(dict.fromkeys(ECHOED))
+BLANK = MappingProxyType(
+    {
+        "id": "",
+        "created_at": 0,
+        "object": "response",
+        "model": "",
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "output": (),
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": (),
+        **dict.fromkeys(ECHOED),
+        "usage": None,
+    }
+)
+"""A response to a request that asked for nothing: its fields in their order. A copy costs less than making it anew."""
 
 
 def response_object(
@@ -27,29 +44,22 @@ def response_object(
     params: dict[str, Any],
 ) -> dict[str, Any]:
     """The last response with the output of the whole rollout. Ids that are missing derive from the rollout's key."""
-    incomplete = stop_reason if stop_reason in ("max_output_tokens", "content_filter") else None
-    return {
-        "id": f"resp_{key}",
-        "created_at": created_at,
-        "object": "response",
-        "model": model,
-        "status": "incomplete" if incomplete else "completed",
-        "error": None,
-        "incomplete_details": {"reason": incomplete} if incomplete else None,
-        "output": identified(output, key),
-        "parallel_tool_calls": params.get("parallel_tool_calls") is not False,
-        "tool_choice": params.get("tool_choice") or "auto",
-        "tools": params.get("tools") or [],
-        **echoed(params),
-        "usage": usage_object(usage),
-    }
-
-
-def echoed(params: dict[str, Any]) -> dict[str, Any]:
-    """What a response repeats of its request; null for what was not asked."""
-    found = dict(NOTHING_ASKED)
-    found.update((name, params[name]) for name in params if name in found)
-    return found
+    response: dict[str, Any] = BLANK.copy()
+    for name, value in params.items():
+        if name in ECHOED:
+            response[name] = value
+    response["id"] = f"resp_{key}"
+    response["created_at"] = created_at
+    response["model"] = model
+    if stop_reason in ("max_output_tokens", "content_filter"):
+        response["status"] = "incomplete"
+        response["incomplete_details"] = {"reason": stop_reason}
+    response["output"] = identified(output, key)
+    response["parallel_tool_calls"] = params.get("parallel_tool_calls") is not False
+    response["tool_choice"] = params.get("tool_choice") or "auto"
+    response["tools"] = params.get("tools") or []
+    response["usage"] = usage_object(usage)
+    return response
 
 
 def identified(items: Sequence[Item], key: str) -> list[Item]:

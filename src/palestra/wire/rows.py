@@ -41,7 +41,7 @@ def materialize(row: Mapping[str, Any], environment: Environment[Any]) -> Openin
     if params is None:
         asked = environment.prompt()
         prompt = [user_message(asked)] if isinstance(asked, str) else asked
-        return Opening(tuple(prompt), tuple(tool.schema for tool in environment.tools.values()))
+        return Opening(tuple(prompt), tuple([tool.schema for tool in environment.tools.values()]))
     return opening_of_params(params)
 
 
@@ -90,12 +90,16 @@ def create_params(
 ) -> dict[str, Any]:
     """The `responses_create_params` of a finished rollout: the row's own, or what the environment made."""
     own = row.get(PARAMS)
-    params: dict[str, Any] = dict(own) if isinstance(own, dict) else {"input": list(prompt), "tools": list(tools)}
-    params["input"] = input_items(params["input"])
-    params["tools"] = params.get("tools") or []
-    for name in SET_HERE:
-        if getattr(sampling, name) is not None:
-            params[name] = getattr(sampling, name)
+    if isinstance(own, dict):
+        params: dict[str, Any] = {**own, "input": input_items(own["input"]), "tools": own.get("tools") or []}
+    else:
+        params = {"input": list(prompt), "tools": list(tools)}
+    if sampling.temperature is not None:
+        params["temperature"] = sampling.temperature
+    if sampling.top_p is not None:
+        params["top_p"] = sampling.top_p
+    if sampling.max_output_tokens is not None:
+        params["max_output_tokens"] = sampling.max_output_tokens
     return params
 
 
