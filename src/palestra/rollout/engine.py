@@ -207,6 +207,9 @@ class Engine:
 
     def acknowledge(self, outcome: Outcome, stored: "asyncio.Future[None]") -> None:
         error = stored.exception()
+        if error is not None and self.is_over:
+            # What a stopped run could not store any more is owed again; how it was stopped is what counts.
+            return
         if error is None:
             try:
                 self.observe(outcome)
