@@ -102,6 +102,7 @@ def test_a_remark_stands_on_a_line_of_its_own() -> None:
     assert plain.getvalue() == "a remark\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: only Linux has it")
 def test_a_stream_that_cannot_be_written_costs_nothing_but_the_line() -> None:
     with Path("/dev/full").open("w") as full:
         line = ProgressLine(full, 10)
