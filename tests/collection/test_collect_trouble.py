@@ -1,6 +1,7 @@
 """What goes wrong around a collect is told, and takes nothing of what went well."""
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -21,6 +22,12 @@ from palestra.collection.signals import Signals
 from palestra.core.errors import PalestraError
 from palestra.rollout.record import Outcome
 from tests.collection.workspace import ECHO, Workspace, keys_of, lines_of, words
+
+
+def open_files() -> int:
+    """Without those of earlier tests' garbage, which may go at any moment."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture
@@ -83,11 +90,11 @@ def test_a_pipe_without_a_task_does_not_succeed(place: Workspace) -> None:
 def test_what_cannot_work_is_told_before_any_rollout(place: Workspace, changes: dict[str, Any], message: str) -> None:
     files = {name: place.folder / changes[name] for name in ("output", "input") if name in changes}
     model = {"model": ModelChoice(spec=changes["model"])} if "model" in changes else {}
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     with pytest.raises(PalestraError) as caught:
         place.collect(**{**changes, **files, **model})
     assert message in str(caught.value)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     assert not place.paths.rollouts.exists() or place.paths.rollouts.stat().st_size == 0
 
 
@@ -230,10 +237,10 @@ def test_collect_runs_in_a_thread_that_gets_no_signals(place: Workspace) -> None
 
 def test_a_collect_leaves_no_file_open(place: Workspace) -> None:
     place.collect()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     for _ in range(3):
         place.collect(fork=True)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 @pytest.mark.slow
