@@ -40,6 +40,7 @@ EXAMPLES = MappingProxyType(
         "--request-timeout-s": "60",
         "OUT": "profile.jsonl",
         "M": "embedded",
+        "model": "model",
         "MODEL": "embedded",
         "N": "16",
         "K": "4",
