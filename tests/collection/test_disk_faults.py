@@ -119,6 +119,10 @@ def refuse(runs: Runs, faults: Faults, kind: str, random: Random) -> None:
     assert runs.acknowledged_path.stat().st_size == quiet, "nothing is acknowledged that the disk has refused"
 
 
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("patience_s", "number", "code", "text"),
@@ -136,7 +140,10 @@ def test_a_run_that_waits_for_its_disk_can_be_stopped_and_does_not_wait_for_ever
     environment = {**os.environ, **faults.environment(shim)}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
-        until(lambda: place.paths.rollouts.exists() and place.paths.rollouts.stat().st_size > 0, "a rollout is stored")
+        until(lambda: size_of(place.paths.rollouts) > 0, "a rollout is written")
+        known = size_of(place.paths.inputs)
+        # Inputs come first in a batch: when they grow again, the rollouts of the one before are synchronised.
+        until(lambda: size_of(place.paths.inputs) > known, "it is safe")
         faults["sync_errno"] = errno.ENOSPC
         assert process.stderr is not None
         said = ""
