@@ -9,7 +9,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from palestra.cli.options import add_environment_options, add_json_option, read_options
+from palestra.cli.options import add_environment_options, add_json_option, read_own_options
 from palestra.cli.output import print_json
 from palestra.collection.verify import Agreement, compare, stored_rollouts, verify_all, with_verdict
 from palestra.core.discovery import find
@@ -44,8 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 async def verify(arguments: argparse.Namespace) -> Agreement:
     source = find(arguments.env)
-    values = read_options(arguments.option, [source.name])
-    options = source.options({**values.get("*", {}), **values.get(source.name, {})})
+    options = read_own_options(arguments.option, source)
     if arguments.output is not None and arguments.output.exists():
         raise PalestraError("output-exists", f"{arguments.output} exists already", fix="Name another --output.")
     agreement = Agreement()
