@@ -20,6 +20,7 @@ from palestra.grading.tool_calls import (
     has_arguments,
     in_order,
     is_call,
+    is_call_but_for,
     made,
     matching,
     required,
@@ -170,3 +171,16 @@ def test_thousands_of_calls_are_soon_refused() -> None:
     assert not finding.holds
     assert finding.reason == "20000 calls instead of 10, such as get(a=10)"
     assert time.process_time() - began < 2
+
+
+def test_what_is_assumed_anyway_may_be_said() -> None:
+    matches = is_call_but_for({"get": {"page": 1, "deep": False}})
+    expected = Expected("get", {"a": 1})
+    assert matches(Made("get", {"a": 1}), expected)
+    assert matches(Made("get", {"a": 1, "page": 1, "deep": False}), expected)
+    assert not matches(Made("get", {"a": 1, "page": True}), expected)
+    assert not matches(Made("get", {"a": 1, "page": 2}), expected)
+    assert not matches(Made("get", {"a": 1, "further": 1}), expected)
+    assert not matches(Made("get", {"page": 1}), expected)
+    # What is expected must be said, also where it is the default.
+    assert not matches(Made("get", {}), Expected("get", {"page": 1}))
