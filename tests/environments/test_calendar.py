@@ -96,7 +96,7 @@ def test_times_beyond_the_day_are_counted_only_for_compatibility(text: str, coun
 
 def slow_regions(text: str) -> list[str]:
     """The regions as a backtracking pattern finds them, whose time grows beyond all bounds."""
-    pattern = re.compile(r"\[(?:\{[^}]*\}|[^\[\]])*?\{[^\[\]{}]*\}(?:\{[^}]*\}|[^\[\]{])*\]")
+    pattern = re.compile(r"\[(?:\{[^}]*\}|[^\[\]])*?\{[^\[\]{}]*\}(?:\{[^}]*\}|[^\[\]])*\]")
     return [match[0] for match in pattern.finditer(text)]
 
 
