@@ -12,10 +12,10 @@ from pydantic import Field, field_validator
 import palestra
 from palestra import Environment, Task, Transcript, Verdict
 from palestra.core.tools import compact_json
-from palestra.core.transcript import output_text
+from palestra.core.transcript import Call, output_text
 
 from .expressions import make_task
-from .functions import CalculationError, Universe, calculate, read_arguments
+from .functions import CalculationError, Universe, calculate_call
 
 LEVELS = {1: (1, 1), 2: (1, 3), 3: (2, 2), 4: (3, 3), 5: (4, 5)}
 """Depth and breadth of generated tasks."""
@@ -54,7 +54,7 @@ class AdvancedCalculations(Universe, Environment[CalculationTask]):
 
     async def run_tool(self, name: str, arguments: str) -> str:
         try:
-            return compact_json({"solution": calculate(name, read_arguments(arguments))})
+            return compact_json({"solution": calculate_call(Call(name, arguments))})
         except CalculationError as error:
             return compact_json({"detail": str(error)})
 
@@ -92,7 +92,7 @@ def values_of_calls(transcript: Transcript) -> set[float]:
     for call in transcript.calls:
         if call.output is not None:
             with suppress(CalculationError):
-                found.add(calculate(call.name, read_arguments(call.arguments)))
+                found.add(calculate_call(call))
     return found
 
 

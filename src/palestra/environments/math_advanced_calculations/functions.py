@@ -1,6 +1,5 @@
 """The arithmetic of another universe. The order of operations is part of it: results are compared bit by bit."""
 
-import json
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from typing import Any
 
 from palestra import tool
 from palestra.core.tools import tools_of
+from palestra.core.transcript import Call
 
 
 class Universe:
@@ -164,12 +164,9 @@ def as_float(name: str, value: object) -> float:
     return number
 
 
-def read_arguments(text: str) -> dict[str, Any]:
-    """The arguments of a call. Raises CalculationError if they are no JSON object."""
-    try:
-        arguments: Any = json.loads(text or "{}")
-    except (ValueError, RecursionError) as error:
-        raise CalculationError(f"the arguments are no JSON: {error}"[:200]) from error
-    if not isinstance(arguments, dict):
+def calculate_call(call: Call) -> float:
+    """The value of a call as the model wrote it. Raises CalculationError."""
+    arguments = call.parsed()
+    if arguments is None:
         raise CalculationError("the arguments are no JSON object")
-    return arguments
+    return calculate(call.name, arguments)
