@@ -9,6 +9,7 @@ from .tables import COLUMNS, Row, page_of
 
 FIELDS = COLUMNS["customers"]
 STATUSES = ("Qualified", "Won", "Lost", "Lead", "Proposal")
+SEARCHED = ("customer_name", "customer_email", "product_interest", "status", "assigned_to_email")
 PRODUCTS = ("Software", "Hardware", "Services", "Consulting", "Training")
 
 
@@ -45,23 +46,16 @@ class CustomerRelationshipManagerTool(Office):
             page: Number of the page, from 1.
             page_size: Customers on a page.
         """
-        wanted = {
-            "customer_name": customer_name, "customer_email": customer_email, "product_interest": product_interest,
-            "status": status, "assigned_to_email": assigned_to_email,
-        }  # fmt: skip
+        wanted = dict(
+            zip(SEARCHED, (customer_name, customer_email, product_interest, status, assigned_to_email), strict=True)
+        )
         spans = [
             ("last_contact_date", last_contact_date_min, last_contact_date_max),
             ("follow_up_by", follow_up_by_min, follow_up_by_max),
         ]
         if not any(wanted.values()) and not any(low or high for _, low, high in spans):
             return "No search parameters provided. Please provide at least one parameter."
-        tests = [(column, self.finder(text)) for column, text in wanted.items() if text]
-        found = [
-            row
-            for row in self.customers
-            if all(matches(row[column]) for column, matches in tests)
-            and all(self.lies_between(row, column, low, high) for column, low, high in spans)
-        ]
+        found = self.customers_with(wanted, spans)
         return page_of(found, "customers", page, page_size) if found else "No customers found."
 
     @tool
@@ -140,6 +134,16 @@ class CustomerRelationshipManagerTool(Office):
             return "Customer not found."
         self.customers.delete(row)
         return "Customer deleted successfully."
+
+    def customers_with(self, wanted: dict[str, str], spans: list[tuple[str, str, str]]) -> list[Row]:
+        """The customers whose cells contain what is wanted of their column, and whose dates lie in the spans."""
+        tests = [(column, self.finder(text)) for column, text in wanted.items() if text]
+        return [
+            row
+            for row in self.customers
+            if all(matches(row[column]) for column, matches in tests)
+            and all(self.lies_between(row, column, low, high) for column, low, high in spans)
+        ]
 
     def lies_between(self, row: Row, column: str, low: str, high: str) -> bool:
         """Whether a date lies in a span, both days counted in; with `compatible` bounds are compared as text only."""
