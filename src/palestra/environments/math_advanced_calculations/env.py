@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 from random import Random
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -17,7 +18,7 @@ from palestra.core.transcript import Call, output_text
 from .expressions import make_task
 from .functions import CalculationError, Universe, calculate_call
 
-LEVELS = {1: (1, 1), 2: (1, 3), 3: (2, 2), 4: (3, 3), 5: (4, 5)}
+LEVELS = MappingProxyType({1: (1, 1), 2: (1, 3), 3: (2, 2), 4: (3, 3), 5: (4, 5)})
 """Depth and breadth of generated tasks."""
 
 

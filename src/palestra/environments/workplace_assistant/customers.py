@@ -1,5 +1,6 @@
 """The customers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from palestra import tool
@@ -135,7 +136,7 @@ class CustomerRelationshipManagerTool(Office):
         self.customers.delete(row)
         return "Customer deleted successfully."
 
-    def customers_with(self, wanted: dict[str, str], spans: list[tuple[str, str, str]]) -> list[Row]:
+    def customers_with(self, wanted: Mapping[Any, str], spans: list[tuple[str, str, str]]) -> list[Row]:
         """The customers whose cells contain what is wanted of their column, and whose dates lie in the spans."""
         tests = [(column, self.finder(text)) for column, text in wanted.items() if text]
         return [
