@@ -5,15 +5,15 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from palestra.conformance.cases import Case, play, read_cases
+from palestra.conformance.manifest import check_manifest
 from palestra.conformance.probes import hostile_calls, hostile_replies
+from palestra.conformance.subject import TASKS_PROBED, Rule, Subject
 from palestra.core.discovery import Source
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.core.tools import validation_text
@@ -21,9 +21,7 @@ from palestra.core.transcript import function_calls
 from palestra.data.load import rows_of_file
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
-from palestra.wire.rows import Opening
 
-TASKS_PROBED = 5
 MINIMUM_TASKS = 5
 MAX_PROBLEMS = 5
 HEAVY_MODULES = (
@@ -31,20 +29,6 @@ HEAVY_MODULES = (
     "math_verify", "aviary", "trafilatura", "polars", "pyarrow",
 )  # fmt: skip
 REQUIRED_FILES = ("env.py", "environment.toml", "tasks.jsonl", "cases.jsonl", "README.md")
-
-
-@dataclass
-class Rule:
-    """One rule, and where it is broken."""
-
-    name: str
-    problems: list[str] = field(default_factory=list[str])
-    checked: int = 0
-
-    def demand(self, holds: bool, problem: str) -> None:
-        self.checked += 1
-        if not holds:
-            self.problems.append(problem)
 
 
 @dataclass
@@ -72,31 +56,6 @@ class CheckReport:
         }
 
 
-@dataclass
-class Subject:
-    """The environment under check."""
-
-    source: Source
-    rows: list[dict[str, Any]]
-    cases: list[Case]
-    host: LocalHost
-    options: BaseModel
-
-    def row_of(self, case: Case) -> dict[str, Any]:
-        return self.rows[case.task] if isinstance(case.task, int) else case.task
-
-    @asynccontextmanager
-    async def host_for(self, case: Case) -> AsyncIterator[LocalHost]:
-        if not case.options:
-            yield self.host
-            return
-        host = LocalHost(self.source, self.source.options(case.options), self.host.pool)
-        try:
-            yield host
-        finally:
-            await host.close()
-
-
 def check(source: Source) -> CheckReport:
     """Check one environment. Broken rules are in the report; nothing is raised for them."""
     files = Rule("the folder is complete")
@@ -118,7 +77,8 @@ async def check_complete(source: Source, files: Rule) -> CheckReport:
     try:
         rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
         subject = Subject(source, rows, read_cases(source.folder), host, source.options({}))
-        rules = [files, check_tasks(subject), await check_golden(subject), await check_determinism(subject)]
+        rules = [files, await check_manifest(subject), check_tasks(subject)]
+        rules += [await check_golden(subject), await check_determinism(subject)]
         rules += [await check_hostile(subject), await check_answer_fields(subject), await check_tools(subject)]
         rules += [check_generator(subject), check_imports(source)]
         excused = {case.probe: case.expected_full for case in subject.cases if case.probe and case.expected_full}
@@ -191,7 +151,7 @@ async def check_hostile(subject: Subject) -> Rule:
     excused = {case.probe for case in subject.cases if case.kind == "hostile"}
     full = subject.source.manifest.reward.maximum
     for number, row in enumerate(subject.rows[:TASKS_PROBED], 1):
-        opening = await opened(subject, row)
+        opening = await subject.opened(row)
         if isinstance(opening, Failure):
             rule.demand(False, f"task {number} cannot be opened: {opening}")
             continue
@@ -230,20 +190,10 @@ def other_values(value: Any, rows: list[dict[str, Any]], name: str) -> list[Any]
 
 async def same_prompt(subject: Subject, row: dict[str, Any], mutated: dict[str, Any]) -> bool | None:
     """Whether two rows ask the same; None if one of them is no valid row."""
-    openings = [await opened(subject, row), await opened(subject, mutated)]
+    openings = [await subject.opened(row), await subject.opened(mutated)]
     if any(isinstance(opening, Failure) for opening in openings):
         return None
     return openings[0] == openings[1]
-
-
-async def opened(subject: Subject, row: dict[str, Any]) -> Opening | Failure:
-    """Prompt and tools of a row's episode, or why there is none."""
-    try:
-        session = await subject.host.open(row, seed=0)
-        await session.close()
-    except Failure as failure:
-        return failure
-    return Opening(session.prompt, session.tools)
 
 
 async def check_tools(subject: Subject) -> Rule:
