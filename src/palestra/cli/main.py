@@ -17,7 +17,7 @@ VERBS = MappingProxyType(
         "list": "the environments there are",
         "show": "one environment (tasks, options, prompt), or one rollout of a file",
         "new": "a folder with a new environment that passes its check at once",
-        "check": "test an environment: golden cases, determinism, hostile replies",
+        "check": "test an environment: golden cases, determinism, attacks on its verifier",
         "play": "answer a task yourself and see what the verifier says",
         "collect": "collect verified rollouts from a model",
         "verify": "judge stored rollouts again, without any model",

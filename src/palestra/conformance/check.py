@@ -5,14 +5,17 @@ import copy
 import json
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
+from palestra.conformance.adversarial import AdversarialReport, attack
 from palestra.conformance.cases import Case, play, read_cases
 from palestra.conformance.manifest import check_manifest
-from palestra.conformance.probes import hostile_calls, hostile_replies
+from palestra.conformance.probes import hostile_calls
 from palestra.conformance.subject import TASKS_PROBED, Rule, Subject
 from palestra.core.discovery import Source
 from palestra.core.errors import Failure, PalestraError, describe
@@ -37,8 +40,8 @@ class CheckReport:
 
     environment: str
     rules: list[Rule]
-    expected_full: dict[str, str] = field(default_factory=dict[str, str])
-    """Hostile replies that may score full, and why."""
+    expected_full: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Attacks that may score full, and why."""
 
     @property
     def passed(self) -> bool:
@@ -52,7 +55,7 @@ class CheckReport:
                 {"rule": rule.name, "passed": not rule.problems, "checked": rule.checked, "problems": rule.problems}
                 for rule in self.rules
             ],
-            "expected_full": self.expected_full,
+            "expected_full": dict(self.expected_full),
         }
 
 
@@ -72,17 +75,34 @@ def check(source: Source) -> CheckReport:
 
 
 async def check_complete(source: Source, files: Rule) -> CheckReport:
-    pool = GradingPool()
-    host = LocalHost(source, source.options({}), pool)
-    try:
-        rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
-        subject = Subject(source, rows, read_cases(source.folder), host, source.options({}))
+    async with subject_of(source) as subject:
         rules = [files, await check_manifest(subject), check_tasks(subject)]
         rules += [await check_golden(subject), await check_determinism(subject)]
-        rules += [await check_hostile(subject), await check_answer_fields(subject), await check_tools(subject)]
+        attacks = await attack(subject)
+        rules += [rule_of_attacks(attacks), await check_answer_fields(subject), await check_tools(subject)]
         rules += [check_generator(subject), check_imports(source)]
-        excused = {case.probe: case.expected_full for case in subject.cases if case.probe and case.expected_full}
-        return CheckReport(source.name, rules, excused)
+        return CheckReport(source.name, rules, attacks.excused)
+
+
+def check_adversarial(source: Source) -> AdversarialReport:
+    """Attack the verifier of one environment. Raises PalestraError if the folder cannot be used."""
+
+    async def attacked() -> AdversarialReport:
+        async with subject_of(source) as subject:
+            return await attack(subject)
+
+    return asyncio.run(attacked())
+
+
+@asynccontextmanager
+async def subject_of(source: Source) -> AsyncIterator[Subject]:
+    """An environment with its rows, its cases and a host, for as long as it is under check."""
+    pool = GradingPool()
+    options = source.options({})
+    host = LocalHost(source, options, pool)
+    try:
+        rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
+        yield Subject(source, rows, read_cases(source.folder), host, options)
     finally:
         await host.close()
         await pool.close()
@@ -146,22 +166,9 @@ async def outcome_text(subject: Subject, case: Case) -> str:
         return describe(error)
 
 
-async def check_hostile(subject: Subject) -> Rule:
-    rule = Rule("replies without an answer never crash and never score full")
-    excused = {case.probe for case in subject.cases if case.kind == "hostile"}
-    full = subject.source.manifest.reward.maximum
-    for number, row in enumerate(subject.rows[:TASKS_PROBED], 1):
-        opening = await subject.opened(row)
-        if isinstance(opening, Failure):
-            rule.demand(False, f"task {number} cannot be opened: {opening}")
-            continue
-        for name, text in hostile_replies(opening.prompt).items():
-            try:
-                reward = (await play(subject.host, row, [text]))[1].reward
-            except Failure as failure:
-                rule.demand(False, f"task {number}, reply {name!r}: {failure}")
-                continue
-            rule.demand(reward < full or name in excused, f"task {number}, reply {name!r} scores {reward}")
+def rule_of_attacks(report: AdversarialReport) -> Rule:
+    rule = Rule("attacks never crash and never score full, and right replies stay right", checked=len(report.outcomes))
+    rule.problems += [str(outcome) for outcome in (*report.failures, *report.false_passes, *report.false_fails)]
     return rule
 
 

@@ -77,6 +77,10 @@ class Manifest(BaseModel):
     """Task fields that must not reach the prompt: changing them leaves the prompt unchanged."""
     answer_key: str | None = None
     """The metric of the verdict that holds the answer as it was read, null if there is none: majorities vote on it."""
+    answer: Literal["slot", "whole", "calls", "open"] = "open"
+    """What of a conversation is judged, so that `check` knows what hides, hedges or buries a right answer. `slot`: one
+    marked place of the text, whatever stands around it. `whole`: the text as it is, nothing may be added. `calls`: tool
+    calls and the state they leave. `open`: anything that satisfies the task, also with more text."""
     tools: tuple[str, ...] = ()
     """Names of the tools its episodes offer, in their order; `check` compares them with the class. Tools that a row
     brings in its `responses_create_params` are not among them."""
