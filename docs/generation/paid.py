@@ -9,8 +9,8 @@ def paid_page() -> str:
     lines = [
         "# Replies that are paid without an answer",
         "",
-        "[`palestra check`](cli.md#palestra-check) attacks the verifier of every [environment](environments.md) with",
-        "replies that deserve less than a full reward, and demands that none gets one. These are the exceptions, each",
+        "[`palestra check`](cli.md#palestra-check) attacks the verifier of every [environment](environments.md):",
+        "hostile replies, which deserve less than a full reward, must not get one. These are the exceptions, each",
         "declared in the `cases.jsonl` of its environment; `*` stands for all attacks. Why this matters:",
         "[Verifying agent results](../concepts/verifying-agent-results.md).",
         "",
