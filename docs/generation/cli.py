@@ -46,6 +46,8 @@ EXAMPLES = MappingProxyType(
         "K": "4",
         "P": "0.95",
         "S": "60",
+        "STEP": "clip=-2,2",
+        "VERIFIER": "library_judge_math",
         "R": "0.05",
         "NAME": "MY_API_KEY",
         "--agent": "tool_loop",
