@@ -11,7 +11,7 @@ from palestra.core.context import Context
 from palestra.core.model import Item
 from palestra.core.session import Step
 from palestra.core.task import Task
-from palestra.core.tools import Tool, answer, tools_of
+from palestra.core.tools import Tool, answered, run_named, tools_of
 from palestra.core.transcript import Transcript, function_calls, is_assistant_message
 from palestra.core.verdict import Verdict
 
@@ -69,8 +69,15 @@ class Environment(Generic[TaskType]):
         """
         outputs: list[Item] = []
         for call in function_calls(items):
-            outputs.append(await answer(self, self.tools, call))
+            outputs.append(await answered(call, self.run_tool))
         return Step(tuple(outputs), done=not outputs and any(map(is_assistant_message, items)))
+
+    async def run_tool(self, name: str, arguments: str) -> str:
+        """What one call is answered: the name the model used and the JSON text of its arguments, neither checked.
+
+        Override it where answers have a form of their own, also those to unknown tools and to wrong arguments.
+        """
+        return await run_named(self, self.tools, name, arguments)
 
     def verify(self, transcript: Transcript) -> Judgement | Awaitable[Judgement]:
         """Judge the conversation."""
