@@ -83,6 +83,16 @@ class Environment(Generic[TaskType]):
         """Judge the conversation."""
         raise NotImplementedError(f"{type(self).__name__} has no verify()")
 
+    def verify_group(
+        self, transcripts: Sequence[Transcript], rewards: Sequence[float]
+    ) -> Sequence[Judgement] | Awaitable[Sequence[Judgement]]:
+        """Judge all conversations about one task by comparing them: a pass over finished rollouts.
+
+        `rewards` are what they were given one by one. One judgement a transcript, in their order. The instance is an
+        episode of that task which nobody played. See `palestra verify --group`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no verify_group()")
+
     @classmethod
     @asynccontextmanager
     async def shared(cls, options: Any) -> AsyncGenerator[Any]:
