@@ -290,7 +290,6 @@ SOLITARY = (
     kind("detectable_format:json_format", "all", fixed("The reply must be one JSON object and nothing else.")),
     kind("detectable_format:square_brackets", "all", fixed("Put [each] [word] into square brackets.")),
     kind("detectable_format:bigram_wrapping", "all", fixed("Wrap the words <<two by>> <<two in>> angular brackets.")),
-    kind("keywords:start_end", "all", fixed("The first word must also be the last, with no mark behind it.")),
     kind(
         "format:output_template", "all", fixed("Use this form: My Answer: ... My Conclusion: ... Future Outlook: ...")
     ),

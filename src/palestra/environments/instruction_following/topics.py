@@ -78,7 +78,7 @@ SECTION_WORDS = ("Section", "Part", "Chapter", "Step")
 PHRASES = (
     "the old miller counts seven grey sacks",
     "a patient gardener waters every young tree",
-    "two tired sailors mend one torn sail",
+    "two tired sailors mend one torn net",
     "my quiet uncle feeds nine hungry ducks",
 )
 LANGUAGES = {"de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pl": "Polish", "ru": "Russian"}
