@@ -1,5 +1,6 @@
 """instruction_following: each constraint both ways, recorded rows, IFEval's prompts, and what must not pay."""
 
+import asyncio
 import json
 import time
 from functools import partial
@@ -8,8 +9,14 @@ from typing import Any
 
 import pytest
 
+from palestra.conformance.cases import read_cases
+from palestra.conformance.probes import hostile_replies
 from palestra.core.discovery import find
 from palestra.core.errors import Failure
+from palestra.core.transcript import Transcript
+from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.local import LocalHost
+from tests.environments.instruction_readme import table
 from tests.environments.instruction_replies import IFEVAL, REPLIES, Replies
 from tests.environments.judging import judge_in, say
 
@@ -17,6 +24,9 @@ pytest.importorskip("nltk", reason="needs palestra[instructions]")
 pytest.importorskip("langdetect", reason="needs palestra[instructions]")
 
 from palestra.environments.instruction_following.constraints import CONSTRAINTS, arguments_of, follows
+from palestra.environments.instruction_following.constraints import IFBENCH as IFBENCH_CHECKS
+from palestra.environments.instruction_following.constraints import IFEVAL as IFEVAL_CHECKS
+from palestra.environments.instruction_following.constraints import TRAINING as TRAINING_CHECKS
 from palestra.environments.instruction_following.env import InstructionFollowing
 from palestra.environments.instruction_following.original import ORIGINAL
 from palestra.environments.instruction_following.splitting import ruled_sentences
@@ -265,3 +275,37 @@ def test_languages_are_told_the_same_way_every_time() -> None:
 )
 def test_sentences_by_rules(text: str, expected: list[str]) -> None:
     assert ruled_sentences(text) == expected
+
+
+def test_the_readme_lists_the_constraints_as_they_are() -> None:
+    readme = (find("instruction_following").folder / "README.md").read_text(encoding="utf-8")
+    for constraints in (IFEVAL_CHECKS, TRAINING_CHECKS, IFBENCH_CHECKS):
+        assert table(constraints) in readme
+
+
+def test_the_cases_show_every_constraint_kept_and_broken() -> None:
+    names = {case.name for case in read_cases(find("instruction_following").folder)}
+    for identifier in CONSTRAINTS:
+        assert {f"{identifier} kept", f"{identifier} broken"} <= names
+
+
+def test_no_shipped_task_is_kept_by_a_reply_without_an_answer() -> None:
+    async def rewards() -> dict[str, float]:
+        source = find("instruction_following")
+        pool = GradingPool(1)
+        host = LocalHost(source, source.options({}), pool)
+        found: dict[str, float] = {}
+        try:
+            for number, line in enumerate((source.folder / "tasks.jsonl").read_text().splitlines()):
+                session = await host.open(json.loads(line), seed=0)
+                for name, text in hostile_replies(tuple(session.prompt)).items():
+                    transcript = Transcript(tuple(session.prompt), tuple(say(text)))
+                    found[f"{number} {name}"] = (await session.verify(transcript)).reward
+        finally:
+            await host.close()
+            await pool.close()
+        return found
+
+    found = asyncio.run(rewards())
+    assert len(found) == 26 * len(hostile_replies(()))
+    assert {name: reward for name, reward in found.items() if reward == 1.0} == {}

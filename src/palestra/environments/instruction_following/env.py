@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from random import Random
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,7 +13,7 @@ from palestra.core.transcript import content_text, item_text
 from palestra.grading.answers import without_reasoning
 
 from .constraints import arguments_of, follows
-from .generation import generated_row
+from .generation import generated_rows
 
 GradingMode = Literal["binary", "fraction"]
 REQUIRED = ("instruction_id_list", "prompt", "kwargs")
@@ -136,8 +135,7 @@ class InstructionFollowing(Environment[Request]):
 
     @classmethod
     def generate(cls, seed: int, n: int, options: Options) -> Iterator[dict[str, Any]]:
-        for index in range(n):
-            yield generated_row(Random(f"{seed}/{options.difficulty}/{index}"), options.difficulty)
+        yield from generated_rows(seed, n, options.difficulty)
 
 
 def says_something(text: str) -> bool:

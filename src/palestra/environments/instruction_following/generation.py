@@ -1,6 +1,7 @@
 """Tasks made from a seed: a request, and constraints that can all be kept at once."""
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, NamedTuple
 
@@ -9,6 +10,8 @@ from .topics import REQUESTS, TOPICS
 
 SHARE_OF_SOLITARY = 0.4
 """Of tasks with one constraint: the share whose constraint takes the whole reply."""
+
+MOST_DRAWS = 20
 
 LAYOUTS: tuple[Callable[[str, list[str]], str], ...] = (
     lambda request, rules: "\n".join([request, "", "Keep to these rules:", *(f"- {rule}" for rule in rules)]),
@@ -21,6 +24,21 @@ LAYOUTS: tuple[Callable[[str, list[str]], str], ...] = (
 class Chosen(NamedTuple):
     kind: Kind
     stated: Stated
+
+
+def generated_rows(seed: int, n: int, difficulty: int) -> Iterator[dict[str, Any]]:
+    """`n` tasks, of which hardly any two ask the same: each is drawn again if its prompt was there before."""
+    seen: set[int] = set()
+    for index in range(n):
+        row: dict[str, Any] = {}
+        for attempt in range(MOST_DRAWS):
+            row = generated_row(Random(f"{seed}/{difficulty}/{index}/{attempt}"), difficulty)
+            # The hash of a text differs from process to process.
+            digest = zlib.crc32(row["prompt"].encode())
+            if digest not in seen:
+                seen.add(digest)
+                break
+        yield row
 
 
 def generated_row(random: Random, difficulty: int) -> dict[str, Any]:

@@ -248,7 +248,7 @@ COMBINED = (
     kind("length_constraints:number_sentences", "length layout bullets dot", sentences, nonsense=True),
     kind("length_constraints:number_words", "length", words, nonsense=True),
     kind("letters:letter_counting", "length", letters, nonsense=True),
-    kind("count:word_count_range", "length", word_range),
+    kind("count:word_count_range", "length", word_range, nonsense=True),
     kind("length_constraints:number_paragraphs", "layout", paragraphs),
     kind("paragraphs:paragraphs", "layout", fixed("Write two paragraphs with a line that reads *** between them.")),
     kind("paragraphs:paragraphs2", "layout", fixed("Write exactly two paragraphs, with a blank line between them.")),
