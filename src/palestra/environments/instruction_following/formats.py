@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from .arguments import Count, Text, pattern_of
@@ -10,7 +11,7 @@ from .splitting import enclosed, ruled_sentences
 CHOICES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 ITALIC = re.compile(r"\*([^\n*]*)\*")
 BOLD = re.compile(r"\*\*([^\n*]*)\*\*")
-POSTSCRIPTS = {"P.P.S": re.compile(r"p\.\s?p\.\s?s"), "P.S.": re.compile(r"p\.\s?s\.")}
+POSTSCRIPTS = MappingProxyType({"P.P.S": re.compile(r"p\.\s?p\.\s?s"), "P.S.": re.compile(r"p\.\s?s\.")})
 FENCES = ("```json", "```Json", "```JSON", "```")
 
 

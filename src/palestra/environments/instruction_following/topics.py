@@ -1,5 +1,7 @@
 """What generated tasks ask for, and the words that their constraints name."""
 
+from types import MappingProxyType
+
 REQUESTS = (
     "Write a short letter to a neighbour about {}.",
     "Explain to a beginner what matters about {}.",
@@ -81,5 +83,7 @@ PHRASES = (
     "two tired sailors mend one torn net",
     "my quiet uncle feeds nine hungry ducks",
 )
-LANGUAGES = {"de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pl": "Polish", "ru": "Russian"}
+LANGUAGES = MappingProxyType(
+    {"de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pl": "Polish", "ru": "Russian"}
+)
 ANSWERS = ("yes / no / unsure", "agree / disagree", "often / sometimes / never", "red / green / blue")
