@@ -21,6 +21,7 @@ from palestra.core.errors import Failure, PalestraError
 from palestra.environments.aviary.arithmetic import require_bounded
 from palestra.environments.aviary.episode import items_of
 from palestra.environments.aviary.lanes import Lane
+from palestra.environments.aviary.tasks import PAGES_KEPT, RecentPages
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
 
@@ -308,6 +309,47 @@ def test_a_lane_that_hangs_is_known_to_be_stuck() -> None:
         return lane.is_stuck
 
     assert asyncio.run(run())
+
+
+def test_pages_of_wikipedia_are_kept_up_to_a_bound() -> None:
+    pages = RecentPages()
+    for number in range(3 * PAGES_KEPT):
+        pages[str(number)] = "page"
+    assert len(pages) == PAGES_KEPT
+    assert list(pages)[-1] == str(3 * PAGES_KEPT - 1)
+
+
+def test_wikipedia_is_asked_only_for_pages_that_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Answer:
+        status_code = 200
+        text = "<p>Warsaw is a city on the Vistula.</p>"
+
+        def raise_for_status(self) -> None:
+            return
+
+    async def fetch(client: Any, url: str, **keywords: Any) -> Answer:
+        asked.append(url)
+        return Answer()
+
+    monkeypatch.setattr("aviary.envs.hotpotqa.env.fetch_with_retry", fetch)
+    search = [call("search", entity="Old Warsaw")]
+    transcript, _ = played([search, search, "done"], name="aviary_hotpotqa", pages="wikipedia")
+    assert [entry.output for entry in transcript.calls] == ["Warsaw is a city on the Vistula.."] * 2
+    assert asked == ["https://en.wikipedia.org/w/index.php?search=Old+Warsaw"]
+
+
+def test_the_loop_that_hides_earlier_states_plays_it(tmp_path: Path) -> None:
+    script, rows, output = (tmp_path / name for name in ("script.jsonl", "rows.jsonl", "out.jsonl"))
+    rows.write_text(json.dumps(ROW) + "\n")
+    script.write_text(json.dumps({"task": "*", "replies": [[call("act", how="x")], "done"]}) + "\n")
+    options = [f"{name}={value}" for name, value in here("ToldDataset").items()]
+    command = ["collect", "aviary", "--input", str(rows), "--model", f"scripted:{script}", "--output", str(output)]
+    for option in options:
+        command += ["--option", option]
+    assert main([*command, "--agent", "latest_state_loop"]) == 0
+    assert json.loads(output.read_text())["reward"] == 0.1
 
 
 def test_a_collected_run_can_be_verified_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,9 @@ from aviary.tools.base import ToolCallFunction
 
 from palestra.core.model import Item, ToolSchema
 from palestra.core.tools import is_strict
+from palestra.core.transcript import ENV_STATE
 
 from .lanes import Lane
-
-ENV_STATE = "is_env_state"
-"""The mark of messages that repeat the state of the environment; a later one replaces it."""
 
 
 @dataclass(frozen=True, slots=True)

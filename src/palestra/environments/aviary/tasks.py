@@ -23,6 +23,8 @@ FOLDER = Path(__file__).parent
 TOLERANCE = 1e-6
 """Share of the gold answer by which an answer may differ; aviary's 1e-4 takes 10,001 for 10,000."""
 SIMILAR_TITLES = 5
+PAGES_KEPT = 256
+"""Of Wikipedia, at about 200 kB each."""
 
 
 class BoundedCalculator(CalculatorEnv):
@@ -46,6 +48,16 @@ class ExactHotPotQA(HotPotQAEnv):
     async def calculate_answer_reward(self, answer: str | None) -> float:
         is_right = answer is not None and normalize_answer(answer) == self.normalized_correct_answer
         return self.correct_reward if is_right else self.incorrect_reward
+
+
+class RecentPages(dict[str, str]):
+    """The pages that were read last: aviary's own cache keeps every page for as long as the process lives."""
+
+    def __setitem__(self, searched: str, page: str) -> None:
+        while len(self) >= PAGES_KEPT:
+            # Another thread may drop the same page first.
+            self.pop(next(iter(self), searched), None)
+        super().__setitem__(searched, page)
 
 
 class Encyclopedia(dict[str, str]):
@@ -149,9 +161,10 @@ class Tasks:
 
 
 def hotpotqa_class(pages: Encyclopedia | None, *, compatible: bool) -> type[HotPotQAEnv]:
-    """aviary's class; with pages, these take the place of its page cache, so that it never asks Wikipedia."""
+    """aviary's class with another page cache: one that has every page and never asks Wikipedia, or a bounded one."""
     base = HotPotQAEnv if compatible else ExactHotPotQA
-    return base if pages is None else type("OfflineHotPotQA", (base,), {"wiki_cache": pages})
+    made: Any = type(base.__name__, (base,), {"wiki_cache": RecentPages() if pages is None else pages})
+    return made
 
 
 def open_tasks(*, dataset: str, source: str, arguments: dict[str, Any], pages: str, compatible: bool) -> Tasks:
