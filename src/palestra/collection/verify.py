@@ -17,7 +17,7 @@ from palestra.data.load import rows_of_file
 from palestra.rollout.record import row_of
 from palestra.store.paths import RunPaths
 from palestra.store.scan import located_lines
-from palestra.wire.calls import turns_of
+from palestra.wire.calls import flat, turns_of
 from palestra.wire.encoding import decode
 from palestra.wire.rows import PARAMS, ROLLOUT_INDEX, TASK_INDEX
 
@@ -122,7 +122,7 @@ async def judge_again(host: Host, stored: Stored, *, replay: bool) -> Verdict:
     """
     session = await host.open(stored.row, seed=stored.seed)
     try:
-        output: list[Item] = list(stored.response.get("output") or [])
+        output: list[Item] = list(flat(stored.response.get("output")) or [])
         rewards = (stored.line.get("palestra") or {}).get("step_rewards") or []
         if replay:
             rewards = await replay_turns(session, stored.line)
