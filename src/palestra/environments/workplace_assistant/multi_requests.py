@@ -36,27 +36,33 @@ def cancel_events(draw: Draw) -> Request:
 
 
 def move_tasks(draw: Draw) -> Request:
-    (name, address), board = draw.person(), draw.of(BOARDS)
+    (name, address), first = draw.person(), draw.days_ahead(-30, 10)
+    last = first + timedelta(days=draw.random.randint(10, 40))
     source, target = draw.random.sample(LISTS, 2)
     own = [
         row
         for row in draw.tables.tasks
-        if (row["assigned_to_email"], row["board"], row["list_name"]) == (address, board, source)
+        if (row["assigned_to_email"], row["list_name"]) == (address, source)
+        and first <= date.fromisoformat(row["due_date"]) <= last
     ]
-    text = f"Move all of {name}'s tasks on the {board} board from {source} to {target}."
+    text = f"Move all of {name}'s tasks in {source} that are due from {first} to {last}, both included, to {target}."
     return for_each(text, own, "project_management_update_task", "task_id", field="list_name", new_value=target)
 
 
 def postpone_tasks(draw: Draw) -> Request:
-    (name, address), due = draw.person(), draw.days_ahead(5, 40)
+    (name, address), board, due = draw.person(), draw.of(BOARDS), draw.days_ahead(5, 40)
+    limit = draw.days_ahead(-20, 4)
     own = [
         row
         for row in draw.tables.tasks
-        if row["assigned_to_email"] == address
+        if (row["assigned_to_email"], row["board"]) == (address, board)
         and row["list_name"] != "Completed"
-        and date.fromisoformat(row["due_date"]) < TODAY
+        and date.fromisoformat(row["due_date"]) < limit
     ]
-    text = f"Set the due date of all of {name}'s tasks that were due before today and are not completed to {due}."
+    text = (
+        f"Set the due date of all of {name}'s tasks on the {board} board that are not completed and were due before "
+        f"{limit} to {due}."
+    )
     return for_each(text, own, "project_management_update_task", "task_id", field="due_date", new_value=str(due))
 
 
@@ -77,9 +83,10 @@ def hand_over_customers(draw: Draw) -> Request:
 
 
 def delete_emails(draw: Draw) -> Request:
-    (name, address), first = draw.person(), draw.days_ahead(-40, -10)
-    own = [row for row in draw.emails_of(address) if day_of(row["sent_datetime"]) >= first]
-    text = f"Delete all emails that {name} sent me since {spoken(first)}, that day included."
+    (name, address), first = draw.person(), draw.days_ahead(-60, -10)
+    last = first + timedelta(days=draw.random.randint(5, 30))
+    own = [row for row in draw.emails_of(address) if first <= day_of(row["sent_datetime"]) <= last]
+    text = f"Delete all emails that {name} sent me from {spoken(first)} to {spoken(last)}, both days included."
     return for_each(text, own, "email_delete_email", "email_id")
 
 
