@@ -26,7 +26,7 @@ LAYERS = {
     "monitor": {"core", "wire", "rollout"},
     "serve": {"core", "wire", "models", "hosts", "agents", "rollout"},
     "conformance": {"core", "wire", "models", "hosts", "agents", "data"},
-    "collection": {"core", "wire", "models", "hosts", "agents", "rollout", "store", "data", "monitor"},
+    "collection": {"core", "wire", "grading", "models", "hosts", "agents", "rollout", "store", "data", "monitor"},
     "cli": {
         "core", "wire", "models", "hosts", "agents", "rollout", "store", "data", "monitor", "serve", "conformance",
         "collection",

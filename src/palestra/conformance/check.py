@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from palestra.conformance.cases import Case, play, read_cases
+from palestra.conformance.cases import Case, play, read_cases, without_times
 from palestra.conformance.probes import hostile_calls, hostile_replies
+from palestra.conformance.roles import ruled_roles, scripted_roles
 from palestra.core.discovery import Source
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.core.tools import validation_text
@@ -87,10 +88,11 @@ class Subject:
 
     @asynccontextmanager
     async def host_for(self, case: Case) -> AsyncIterator[LocalHost]:
-        if not case.options:
+        if not case.options and not case.roles:
             yield self.host
             return
-        host = LocalHost(self.source, self.source.options(case.options), self.host.pool)
+        roles = {**self.host.roles, **ruled_roles(case.roles)}
+        host = LocalHost(self.source, self.source.options(case.options), self.host.pool, roles)
         try:
             yield host
         finally:
@@ -114,7 +116,7 @@ def check(source: Source) -> CheckReport:
 
 async def check_complete(source: Source, files: Rule) -> CheckReport:
     pool = GradingPool()
-    host = LocalHost(source, source.options({}), pool)
+    host = LocalHost(source, source.options({}), pool, scripted_roles(source.folder))
     try:
         rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
         subject = Subject(source, rows, read_cases(source.folder), host, source.options({}))
@@ -181,7 +183,7 @@ async def outcome_text(subject: Subject, case: Case) -> str:
     try:
         async with subject.host_for(case) as host:
             transcript, verdict = await play(host, subject.row_of(case), case.replies or [])
-            return f"{verdict} {transcript.output}"
+            return f"{without_times(asdict(verdict))} {transcript.output}"
     except (Failure, PalestraError) as error:
         return describe(error)
 

@@ -11,7 +11,7 @@ from palestra.core.errors import Failure
 from palestra.core.model import Sampling
 from palestra.grading.judge_calls import Answered, Caller, Question, Spent, evaluation
 from palestra.grading.judge_options import JudgeOptions, JudgeResources
-from palestra.grading.judge_prompt import EQUAL, JudgePrompt, equivalence, ratings, shortened
+from palestra.grading.judge_prompt import EQUAL, JudgePrompt, ratings, shortened
 from palestra.grading.judge_protocol import Choice, Protocol, Unreadable, read_verdict
 from palestra.grading.judge_recording import EVALUATIONS, RecordedJudge
 
@@ -39,9 +39,8 @@ class Judge:
     Every method raises Failure `judge` when a judge cannot be asked or writes no readable verdict: never a reward of 0.
     """
 
-    def __init__(self, context: Context, options: JudgeOptions, prompt: JudgePrompt) -> None:
+    def __init__(self, context: Context, options: JudgeOptions) -> None:
         self.options = options
-        self.prompt = prompt
         self.spent = Spent()
         self.evaluations: list[dict[str, Any]] = []
         self.calls = 0
@@ -59,34 +58,31 @@ class Judge:
         return self.recorded is not None and self.recorded.is_over
 
     async def compare(
-        self,
-        question: str,
-        expected_answer: str,
-        generated_answer: str,
-        *,
-        choices: tuple[Choice, ...] = equivalence(),
-        candidate: str | None = None,
+        self, question: str, expected_answer: str, generated_answer: str, *, candidate: str | None = None
     ) -> Ballot:
         """Whether two answers to a question are equivalent.
 
         `candidate` is what the policy wrote where that is not `generated_answer`: after a swap.
         """
         values = {"question": question, "expected_answer": expected_answer, "generated_answer": generated_answer}
-        return await self.ask(values, choices, generated_answer if candidate is None else candidate)
+        quoted = generated_answer if candidate is None else candidate
+        return await self.ask(self.options.prompt(), values, self.options.verdicts(), quoted)
 
-    async def rate(self, values: Mapping[str, str], candidate: str, *, maximum: int = 10) -> float:
+    async def rate(self, prompt: JudgePrompt, values: Mapping[str, str], candidate: str, *, maximum: int = 10) -> float:
         """The mean rating of an answer, as a share of `maximum`, in [0, 1]. `values` fill the prompt's slots."""
-        ballot = await self.ask(values, ratings(maximum), candidate)
+        ballot = await self.ask(prompt, values, ratings(maximum), candidate)
         return sum(int(vote or 0) for vote in ballot.votes) / (maximum * len(ballot.votes))
 
-    async def ask(self, values: Mapping[str, str], choices: tuple[Choice, ...], candidate: str) -> Ballot:
+    async def ask(
+        self, prompt: JudgePrompt, values: Mapping[str, str], choices: tuple[Choice, ...], candidate: str
+    ) -> Ballot:
         """All votes on one question."""
         options = self.options
         name = "bracket" if options.compatible else options.judge_protocol
         protocol = Protocol(name, choices, first_wins=options.compatible)
         limit = None if options.compatible else options.judge_answer_limit
         shown = {slot: shortened(text, limit) for slot, text in values.items()}
-        question = Question(self.prompt, shown, protocol, shortened(candidate, limit))
+        question = Question(prompt, shown, protocol, shortened(candidate, limit))
         if self.recorded is not None:
             return await self.replay(question, self.recorded)
         seats = [(caller, sample) for caller in self.callers for sample in range(options.judge_samples)]

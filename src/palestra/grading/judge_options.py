@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from palestra.core.environment import Options
 from palestra.core.model import Sampling
 from palestra.grading.judge_cache import JudgeCache
-from palestra.grading.judge_protocol import ProtocolName
+from palestra.grading.judge_prompt import JudgePrompt, equivalence
+from palestra.grading.judge_protocol import Choice, ProtocolName
 
 OVERWRITTEN = frozenset({"input", "model", "tools"})
 """Parameters that a judge call has of its own."""
@@ -62,6 +63,19 @@ class JudgeOptions(Options):
     """A folder that keeps readable replies, so that the same question is asked once; several runs may share it."""
     compatible: bool = False
     """Judge as loosely as NeMo Gym does: fixed labels, of which the first one in the judge's reply counts."""
+
+    @property
+    def asks_judge(self) -> bool:
+        """Whether a judge is needed at all."""
+        return True
+
+    def prompt(self) -> JudgePrompt:
+        """What the judge is asked. Raises ValueError for a template that cannot be used."""
+        raise NotImplementedError(f"{type(self).__qualname__} has no prompt()")
+
+    def verdicts(self) -> tuple[Choice, ...]:
+        """The verdicts that it may give on two answers."""
+        return equivalence()
 
 
 @dataclass
