@@ -23,8 +23,6 @@ from palestra.wire.calls import turns_of
 from palestra.wire.encoding import decode
 from palestra.wire.rows import PARAMS, ROLLOUT_INDEX, TASK_INDEX
 
-JUDGE = "judge"
-"""The role whose replies are stored."""
 TOLERANCE = 1e-6
 AT_WORK = 64
 """Rollouts judged at the same time."""
@@ -118,11 +116,12 @@ class InputIndex:
 async def judge_again(host: LocalHost, stored: Stored, *, replay: bool) -> Verdict:
     """The verdict on a stored conversation. With `replay` the model's items are fed to a fresh episode first.
 
-    Unless the host has a judge of its own, the judge says what the rollout stores of it. Raises Failure as a rollout
-    would.
+    Unless the host has models of its own for the environment's roles, judges say what the rollout stores of them.
+    Raises Failure as a rollout would.
     """
-    judge = None if JUDGE in host.roles else recorded_judge(stored.line)
-    session = await host.open(stored.row, seed=stored.seed, roles={} if judge is None else {JUDGE: judge})
+    judge = recorded_judge(stored.line)
+    asked = () if host.roles else host.environment_class.roles(host.options)
+    session = await host.open(stored.row, seed=stored.seed, roles=dict.fromkeys(asked, judge))
     try:
         output: list[Item] = list(stored.response.get("output") or [])
         rewards = (stored.line.get("palestra") or {}).get("step_rewards") or []

@@ -69,10 +69,9 @@ class RecordedJudge:
         return
 
 
-def recorded_judge(rollout: Mapping[str, Any]) -> RecordedJudge | None:
-    """The judge that a stored rollout was judged by; None if it stores no replies."""
-    evaluations = objects(rollout.get(EVALUATIONS))
-    return RecordedJudge(evaluations) if evaluations else None
+def recorded_judge(rollout: Mapping[str, Any]) -> RecordedJudge:
+    """The judge that a stored rollout was judged by."""
+    return RecordedJudge(objects(rollout.get(EVALUATIONS)))
 
 
 def inner(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
