@@ -19,13 +19,13 @@ def equivalence(equal_label: str = EQUAL_LABEL, different_label: str = DIFFERENT
     """The verdicts on two answers."""
     return (
         Choice(EQUAL, equal_label, "if the answers are equivalent"),
-        Choice(DIFFERENT, different_label, "if they are not"),
+        Choice(DIFFERENT, different_label, "if they are not", pays=False),
     )
 
 
 def ratings(maximum: int) -> tuple[Choice, ...]:
     """The verdicts of a rubric: whole numbers from 0 to `maximum`."""
-    return tuple(Choice(str(points), f"[[{points}]]", "") for points in range(maximum + 1))
+    return tuple(Choice(str(points), f"[[{points}]]", "", pays=points > 0) for points in range(maximum + 1))
 
 
 @dataclass(frozen=True, slots=True)

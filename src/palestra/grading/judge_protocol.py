@@ -2,14 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from palestra.core.model import Reply
 from palestra.core.transcript import content_text, is_assistant_message, item_text
-from palestra.grading.answers import without_reasoning
+from palestra.grading.answers import CLOSE_REASONING, OPEN_REASONING
 
 ProtocolName: TypeAlias = Literal["json", "bracket"]
 """`json`: one JSON object whose key carries a number that is new for each call. `bracket`: fixed, public labels."""
@@ -17,6 +17,10 @@ ProtocolName: TypeAlias = Literal["json", "bracket"]
 NONCE_DIGITS = 12
 NOTHING_ELSE = re.compile(r"[\s`.*]*")
 """What may stand behind the last verdict of a reply."""
+ORNAMENTS = " \t`.*_\"'"
+"""What may stand around a label: quotes and emphasis."""
+MOST_REPEATED = 3
+"""A reply that repeats its verdict more often did not come to an end by itself."""
 CUT_OFF = frozenset({"max_output_tokens", "content_filter"})
 
 
@@ -34,6 +38,8 @@ class Choice:
     """How it is written in the bracket protocol."""
     meaning: str
     """When it is to be given, as the end of a sentence."""
+    pays: bool = True
+    """Whether a candidate gains from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +87,30 @@ def read_verdict(reply: Reply, protocol: Protocol, *, nonce: str, candidate: str
         return first_label(last_part(reply), protocol.labels)
     if reply.stop_reason in CUT_OFF:
         raise Unreadable(f"the reply was cut off ({reply.stop_reason})")
-    text = without_reasoning(
-        next((item_text(item) for item in reversed(reply.items) if is_assistant_message(item)), "")
-    )
+    text = after_reasoning(next((item_text(item) for item in reversed(reply.items) if is_assistant_message(item)), ""))
     if protocol.name == "json":
-        return json_verdict(text, nonce, [choice.name for choice in protocol.choices])
-    return bracket_verdict(text, protocol.labels, candidate)
+        return json_verdict(text, nonce, tuple(choice.name for choice in protocol.choices))
+    return bracket_verdict(text, protocol.choices, candidate)
 
 
-def json_verdict(text: str, nonce: str, names: Iterable[str]) -> str:
+def after_reasoning(text: str) -> str:
+    """What follows a judge's reasoning. `<think>` within the reply opens none: a candidate may have written it.
+
+    Raises Unreadable if the reasoning never ends.
+    """
+    text = text.strip()
+    if text.startswith(OPEN_REASONING) and CLOSE_REASONING not in text:
+        raise Unreadable("the reply ends within its reasoning")
+    return text.rpartition(CLOSE_REASONING)[2]
+
+
+def json_verdict(text: str, nonce: str, names: Sequence[str]) -> str:
     """The verdict that a text ends with. Raises Unreadable for none, for two different ones, and for text behind it."""
     found = list(json_pattern(nonce).finditer(text))
     if not found:
         raise Unreadable("the reply holds no verdict")
+    if len(found) > MOST_REPEATED:
+        raise Unreadable(f"the reply repeats its verdict {len(found)} times")
     given = {match[1] if match[1] is not None else match[2] for match in found}
     if len(given) > 1:
         raise Unreadable(f"the reply gives {len(given)} different verdicts")
@@ -109,35 +126,53 @@ def json_pattern(nonce: str) -> re.Pattern[str]:
     return re.compile(rf'\{{\s*"{re.escape(key_of(nonce))}"\s*:\s*(?:"([^"\\\n]{{1,40}})"|(\d{{1,4}}))\s*\}}')
 
 
-def bracket_verdict(text: str, labels: Mapping[str, str], candidate: str) -> str:
+def bracket_verdict(text: str, choices: Sequence[Choice], candidate: str) -> str:
     """The verdict whose label begins or ends the last line of a text, if the text holds no other verdict's label.
 
-    The candidate's own text does not count where it is quoted word for word. Raises Unreadable.
+    The candidate's own text does not count where it is quoted word for word, and a label that pays is not believed if
+    the candidate wrote it as well. Raises Unreadable.
     """
-    pattern = label_pattern(tuple(labels))
-    if candidate.strip() and pattern.search(candidate):
-        text = text.replace(candidate.strip(), " ")
-    found = {match[0] for match in pattern.finditer(text)}
+    pattern = label_pattern(tuple(choice.label for choice in choices))
+    planted = set(pattern.findall(candidate))
+    unquoted = text.replace(candidate.strip(), " ") if planted else text
+    # A candidate that is nothing but a label cannot take the judge's own label away.
+    text = unquoted if pattern.search(unquoted) else text
+    found = pattern.findall(text)
     if not found:
         raise Unreadable("the reply holds no label")
-    if len(found) > 1:
-        raise Unreadable(f"the reply holds {' and '.join(sorted(found))}")
-    label = found.pop()
-    line = text.strip().rpartition("\n")[2].strip(" \t`.*_\"'")
-    bare = re.sub(r"^[\w ]{0,40}:\s*", "", line).strip(" \t`.*_\"'")
-    if label[0].isalnum() and bare != label:
+    if len(set(found)) > 1:
+        raise Unreadable(f"the reply holds {' and '.join(sorted(set(found)))}")
+    if len(found) > MOST_REPEATED:
+        raise Unreadable(f"the reply repeats {found[0]} {len(found)} times")
+    choice = next(choice for choice in choices if choice.label == found[0])
+    is_word = choice.label[0].isalnum()
+    if choice.pays and choice.label in planted and not is_word:
+        raise Unreadable(f"the candidate holds {choice.label} itself")
+    demand_place(text, choice.label, alone=is_word)
+    return choice.name
+
+
+def demand_place(text: str, label: str, *, alone: bool) -> None:
+    """Raises Unreadable unless a label stands where a verdict stands: at an end of the last line, or `alone` in it."""
+    line = text.strip().rpartition("\n")[2].strip(ORNAMENTS)
+    if alone and re.sub(r"^[\w ]{0,40}:\s*", "", line).strip(ORNAMENTS) != label:
         # A bare word can be denied by what stands around it ("not CORRECT").
         raise Unreadable(f"{label} does not stand alone in the last line of the reply")
     if not (line.startswith(label) or line.endswith(label)):
         raise Unreadable(f"{label} neither begins nor ends the last line of the reply")
-    return labels[label]
 
 
 @lru_cache(maxsize=32)
 def label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
-    """The labels as whole words, longer ones first: CORRECT is no part of INCORRECT."""
+    """The labels, longer ones first and words as whole words: CORRECT is no part of INCORRECT."""
     longest_first = sorted(labels, key=len, reverse=True)
-    return re.compile("|".join(rf"(?<!\w){re.escape(label)}(?!\w)" for label in longest_first))
+    return re.compile("|".join(map(whole, longest_first)))
+
+
+def whole(label: str) -> str:
+    before = r"(?<!\w)" if label[0].isalnum() else ""
+    after = r"(?!\w)" if label[-1].isalnum() else ""
+    return f"{before}{re.escape(label)}{after}"
 
 
 def first_label(text: str, labels: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from palestra import Task, Transcript, Verdict
 from palestra.core.transcript import is_assistant_message, item_text
-from palestra.grading.answers import message_parts, without_reasoning
+from palestra.grading.answers import message_parts, tagged, without_reasoning
 from palestra.grading.extraction import last_match
 from palestra.grading.judge import Judge
 from palestra.grading.judge_options import JudgeOptions
@@ -16,8 +16,8 @@ from palestra.grading.judge_prompt import DIFFERENT_LABEL, EQUAL_LABEL, JudgePro
 from palestra.grading.judge_protocol import Choice
 from palestra.grading.judged import JudgedEnvironment
 
-FINAL_ANSWER = r"<final_answer>\s*(.*?)\s*</final_answer>"
-"""Where rows without a prompt of their own are told to answer."""
+FINAL_ANSWER = "final_answer"
+"""The tags between which rows without a prompt of their own ask for the answer."""
 
 
 class TemplateMetadata(BaseModel):
@@ -104,7 +104,7 @@ class Equivalence(JudgedEnvironment[Question]):
     def prompt(self) -> str:
         if not self.task.question:
             raise ValueError("the row has neither a question nor responses_create_params")
-        where = "between <final_answer> and </final_answer>"
+        where = f"between <{FINAL_ANSWER}> and </{FINAL_ANSWER}>"
         return f"{self.task.question}\n\nThink first, then write the final answer, and nothing else, {where}."
 
     async def verify(self, transcript: Transcript) -> Verdict:
@@ -112,7 +112,7 @@ class Equivalence(JudgedEnvironment[Question]):
         judge = Judge(self.context, self.options)
         if not whole:
             return self.verdict(judge, 0.0, None, "the reply has no text")
-        answer = await self.found(whole, self.answer_regex)
+        answer = await self.answer_in(whole)
         reward, reason = await self.rewarded(judge, await self.question_of(transcript), answer, whole)
         return self.verdict(judge, reward, answer, reason)
 
@@ -151,12 +151,13 @@ class Equivalence(JudgedEnvironment[Question]):
         """Whether the gold answer is too long for what the row's regex finds."""
         return self.row_regex is not None and len(self.task.gold) > self.options.extraction_length_threshold
 
-    @property
-    def answer_regex(self) -> str | None:
+    async def answer_in(self, whole: str) -> str:
+        """The answer of a reply: what the regex finds in it, or what stands between our own prompt's tags."""
         if self.is_too_long:
-            return None
-        own = FINAL_ANSWER if self.task.responses_create_params is None else None
-        return self.row_regex or own or self.options.response_extract_regex
+            return whole
+        if self.row_regex is None and self.task.responses_create_params is None:
+            return tagged(whole, FINAL_ANSWER) or whole
+        return await self.found(whole, self.row_regex or self.options.response_extract_regex)
 
     def reply_of(self, transcript: Transcript) -> str:
         """The last message of the model, its parts on lines of their own, without reasoning."""
