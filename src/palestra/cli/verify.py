@@ -1,23 +1,26 @@
-"""Judge stored rollouts again, without any model, and compare with the reward they were given.
+"""Judge stored rollouts again, without playing them, and compare with the reward they were given.
 
 F holds plain rollouts of any producer, or with --recorded lines of {"row": ..., "recorded": ...}. A rollout that cannot
-be judged is a failure, never a reward of 0. With --second another verifier judges the same rollouts, and the two are
-compared. With --group the environment compares the rollouts of each task (its `verify_group`) and makes the rewards of
---output anew; `raw_reward` keeps the first ones.
+be judged is a failure, never a reward of 0. Where a judge model decided, its stored replies are read again; with
+--role judge=... it is asked anew. With --second another verifier judges the same rollouts, and the two are compared.
+With --group the environment compares the rollouts of each task (its `verify_group`) and makes the rewards of --output
+anew; `raw_reward` keeps the first ones.
 
 exit codes: 0 all agree; 1 some disagree or failed; 2 it could not start."""
 
 import argparse
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 
-from palestra.cli.options import add_environment_options, add_json_option, read_options
+from palestra.cli.options import add_environment_options, add_json_option, add_role_options, read_options
 from palestra.cli.output import print_json
 from palestra.cli.verify_output import print_agreement, show_comparison, show_groups
 from palestra.collection.answer_keys import environment_of
+from palestra.collection.endpoints import Endpoints
 from palestra.collection.group import GroupReport, verify_groups, with_group_verdict
+from palestra.collection.models import open_roles, read_roles
 from palestra.collection.report import replacing
 from palestra.collection.second import Comparison, compare_verifiers
 from palestra.collection.verify import Agreement, compare, stored_rollouts, verify_all, with_verdict
@@ -43,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     second = "another verifier: an environment or module:Class; its options are --option second.KEY=VALUE"
     ways.add_argument("--second", metavar="VERIFIER", help=second)
     ways.add_argument("--group", action="store_true", help="compare the rollouts of each task; needs --output")
+    add_role_options(parser)
     add_environment_options(parser)
     add_json_option(parser)
 
@@ -94,17 +98,16 @@ async def hosts(arguments: argparse.Namespace) -> AsyncIterator[list[LocalHost]]
     values = read_options(arguments.option, [*(environment.name for environment, _ in chosen), SECOND])
     if SECOND in values and not arguments.second:
         raise PalestraError("usage", f"--option {SECOND}.KEY=VALUE needs --second")
-    pool = GradingPool()
-    opened: list[LocalHost] = []
-    try:
+    async with AsyncExitStack() as stack:
+        roles = await open_roles(read_roles(arguments.role, arguments.role_option), Endpoints(), stack)
+        pool = GradingPool()
+        stack.push_async_callback(pool.close)
+        opened: list[LocalHost] = []
         for environment, places in chosen:
             merged = {name: value for place in places for name, value in values.get(place, {}).items()}
-            opened.append(LocalHost(environment, environment.options(merged), pool))
+            opened.append(LocalHost(environment, environment.options(merged), pool, roles))
+            stack.push_async_callback(opened[-1].close)
         yield opened
-    finally:
-        for host in opened:
-            await host.close()
-        await pool.close()
 
 
 def environment_of_file(path: Path, *, recorded: bool) -> str:

@@ -10,10 +10,12 @@ from typing import Any
 
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.core.model import Item
-from palestra.core.session import Host, Session
+from palestra.core.session import Session
 from palestra.core.transcript import Transcript
 from palestra.core.verdict import Verdict
 from palestra.data.load import rows_of_file
+from palestra.grading.judge_recording import recorded_judge
+from palestra.hosts.local import LocalHost
 from palestra.rollout.record import row_of
 from palestra.store.paths import RunPaths
 from palestra.store.scan import located_lines
@@ -115,12 +117,15 @@ class InputIndex:
         return offsets
 
 
-async def judge_again(host: Host, stored: Stored, *, replay: bool) -> Verdict:
+async def judge_again(host: LocalHost, stored: Stored, *, replay: bool) -> Verdict:
     """The verdict on a stored conversation. With `replay` the model's items are fed to a fresh episode first.
 
+    Unless the host has models of its own for the environment's roles, judges say what the rollout stores of them.
     Raises Failure as a rollout would.
     """
-    session = await host.open(stored.row, seed=stored.seed)
+    judge = recorded_judge(stored.line)
+    asked = () if host.roles else host.environment_class.roles(host.options)
+    session = await host.open(stored.row, seed=stored.seed, roles=dict.fromkeys(asked, judge))
     try:
         output: list[Item] = list(flat(stored.response.get("output")) or [])
         rewards = (stored.line.get("palestra") or {}).get("step_rewards") or []
@@ -157,7 +162,7 @@ async def replay_turns(session: Session, rollout: Mapping[str, Any]) -> list[flo
 
 
 async def verify_all(
-    host: Host, rollouts: Iterable[Stored], *, reverify: str
+    host: LocalHost, rollouts: Iterable[Stored], *, reverify: str
 ) -> AsyncIterator[tuple[Stored, Verdict | Failure | None]]:
     """Each rollout with its new verdict, a Failure, or None where the environment does not support it; in order."""
     if reverify == "unsupported":

@@ -7,15 +7,16 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from palestra.conformance.adversarial import AdversarialReport, attack
-from palestra.conformance.cases import Case, play, read_cases
+from palestra.conformance.cases import Case, play, read_cases, without_times
 from palestra.conformance.manifest import check_manifest
 from palestra.conformance.probes import hostile_calls
+from palestra.conformance.roles import scripted_roles
 from palestra.conformance.subject import TASKS_PROBED, Rule, Subject
 from palestra.core.discovery import Source
 from palestra.core.errors import Failure, PalestraError, describe
@@ -99,7 +100,7 @@ async def subject_of(source: Source) -> AsyncIterator[Subject]:
     """An environment with its rows, its cases and a host, for as long as it is under check."""
     pool = GradingPool()
     options = source.options({})
-    host = LocalHost(source, options, pool)
+    host = LocalHost(source, options, pool, scripted_roles(source.folder))
     try:
         rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
         yield Subject(source, rows, read_cases(source.folder), host, options)
@@ -161,7 +162,7 @@ async def outcome_text(subject: Subject, case: Case) -> str:
     try:
         async with subject.host_for(case) as host:
             transcript, verdict = await play(host, subject.row_of(case), case.replies or [])
-            return f"{verdict} {transcript.output}"
+            return f"{without_times(asdict(verdict))} {transcript.output}"
     except (Failure, PalestraError) as error:
         return describe(error)
 

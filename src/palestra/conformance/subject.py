@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from palestra.conformance.cases import Case
+from palestra.conformance.roles import ruled_roles
 from palestra.core.discovery import Source
 from palestra.core.errors import Failure
 from palestra.hosts.local import LocalHost
@@ -45,10 +46,11 @@ class Subject:
 
     @asynccontextmanager
     async def host_for(self, case: Case) -> AsyncIterator[LocalHost]:
-        if not case.options:
+        if not case.options and not case.roles:
             yield self.host
             return
-        host = LocalHost(self.source, self.source.options(case.options), self.host.pool)
+        roles = {**self.host.roles, **ruled_roles(case.roles)}
+        host = LocalHost(self.source, self.source.options(case.options), self.host.pool, roles)
         try:
             yield host
         finally:

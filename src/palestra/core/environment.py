@@ -100,6 +100,11 @@ class Environment(Generic[TaskType]):
         raise NotImplementedError(f"{type(self).__name__} has no verify_group()")
 
     @classmethod
+    def roles(cls, options: Any) -> tuple[str, ...]:
+        """The further models that episodes ask for, such as `judge`; a run that lacks one does not start."""
+        return ()
+
+    @classmethod
     @asynccontextmanager
     async def shared(cls, options: Any) -> AsyncGenerator[Any]:
         """Something all episodes of a host use (an index, a pool); entered once, found as `self.context.shared`."""

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -27,6 +28,7 @@ from palestra.wire.rows import Opening, materialize
 Result = TypeVar("Result")
 
 CLOSE_TIMEOUT_S = 30.0
+NO_ROLES: Mapping[str, Model] = MappingProxyType({})
 
 
 class LocalContext:
@@ -74,12 +76,17 @@ class LocalHost:
         self.shared: Any = None
         self.entered = False
 
-    async def open(self, row: Mapping[str, Any], *, seed: int) -> "LocalSession":
+    async def open(self, row: Mapping[str, Any], *, seed: int, roles: Mapping[str, Model] = NO_ROLES) -> "LocalSession":
+        """An episode of a row; `roles` are models of this episode alone, before those of the host."""
         if not self.entered:
             await self.enter()
         task = self.task_of(row)
         context = LocalContext(
-            seed=seed, folder=self.source.folder, shared=self.shared, pool=self.pool, roles=self.roles
+            seed=seed,
+            folder=self.source.folder,
+            shared=self.shared,
+            pool=self.pool,
+            roles={**self.roles, **roles} if roles else self.roles,
         )
         environment = None
         try:
