@@ -183,9 +183,10 @@ ADDED = MappingProxyType(
         "length_constraints:number_sentences": lambda k: " They left." * k["num_sentences"],
         "length_constraints:number_words": lambda k: " so" * k["num_words"],
         "change_case:capital_word_frequency": lambda k: " NASA" * k["capital_frequency"],
+        "count:word_count_range": lambda k: " so" * k["max_words"],
     }
 )
-"""What breaks a constraint that asks to leave something out."""
+"""What breaks a constraint that asks to leave something out, or for less than so much."""
 
 
 def spoil(row: Row, place: int) -> str:
