@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from palestra.collection.config import EVERY_ENVIRONMENT, SamplingChoice
+from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError
 from palestra.core.tools import validation_text
 
@@ -25,6 +26,13 @@ def add_environment_options(parser: Group) -> None:
         metavar="[ENV.]KEY=VALUE",
         help="set an option of an environment; VALUE is JSON or text; repeatable",
     )
+
+
+def add_role_options(parser: Group) -> None:
+    other = "another model, such as a judge; repeatable"
+    parser.add_argument("--role", action="append", default=[], metavar="ROLE=MODEL@URL", help=other)
+    settings = "a setting of that model, such as its api_key_env or call_timeout_s; repeatable"
+    parser.add_argument("--role-option", action="append", default=[], metavar="ROLE.KEY=VALUE", help=settings)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +54,12 @@ def read_options(texts: Iterable[str], environments: Iterable[str]) -> dict[str,
         target = environment if dot else EVERY_ENVIRONMENT
         options.setdefault(target, {})[name if dot else key] = read_value(value)
     return options
+
+
+def read_own_options(texts: Iterable[str], source: Source) -> BaseModel:
+    """`--option` texts as the options of the one environment of a command. Raises PalestraError naming the option."""
+    values = read_options(texts, [source.name])
+    return source.options({**values.get(EVERY_ENVIRONMENT, {}), **values.get(source.name, {})})
 
 
 def read_value(text: str) -> Any:
