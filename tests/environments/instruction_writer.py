@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from palestra.environments.instruction_following.ifbench_words import words_of
-from palestra.environments.instruction_following.splitting import sentences
+from palestra.environments.instruction_following.splitting import sentences, word_runs
 
 Row = dict[str, Any]
 FILLERS = (
@@ -121,7 +121,8 @@ def padding(given: Row, text: str) -> str:
     """What is still missing in length; more English where the language is to be told."""
     padded = text
     if given.keys() & {"change_case:english_lowercase", "change_case:english_capital"}:
-        padded += " ".join(["", *FILLERS])
+        # One sentence, as there may have to be few.
+        padded += " " + " while ".join(filler.rstrip(".") for filler in FILLERS) + "."
     turn = 0
     while not long_enough(given, padded):
         if "count:word_count_range" in given:
@@ -134,7 +135,7 @@ def padding(given: Row, text: str) -> str:
 
 def long_enough(given: Row, text: str) -> bool:
     for identifier, measure, bound in (
-        ("length_constraints:number_words", lambda: len(text.split()), "num_words"),
+        ("length_constraints:number_words", lambda: len(word_runs(text)), "num_words"),
         ("length_constraints:number_sentences", lambda: len(sentences(text)), "num_sentences"),
         ("letters:letter_counting", lambda: sum(map(str.isalpha, text)), "N"),
         ("count:word_count_range", lambda: len(words_of(text)), "min_words"),
@@ -154,7 +155,7 @@ def edged(given: Row, text: str) -> str:
     if request := given.get("combination:repeat_prompt"):
         text = f"{request['prompt_to_repeat']}\n{text}"
     if marker := given.get("detectable_content:postscript"):
-        text = f"{text}\n{marker['postscript_marker']} They left."
+        text = f"{text.rstrip()}\n{marker['postscript_marker']} They left."
     if phrase := given.get("startend:end_checker"):
         text = f"{text} {phrase['end_phrase']}"
     if word := given.get("last_word:last_word_answer"):
@@ -182,9 +183,10 @@ ADDED = MappingProxyType(
         "length_constraints:number_sentences": lambda k: " They left." * k["num_sentences"],
         "length_constraints:number_words": lambda k: " so" * k["num_words"],
         "change_case:capital_word_frequency": lambda k: " NASA" * k["capital_frequency"],
+        "count:word_count_range": lambda k: " so" * k["max_words"],
     }
 )
-"""What breaks a constraint that asks to leave something out."""
+"""What breaks a constraint that asks to leave something out, or for less than so much."""
 
 
 def spoil(row: Row, place: int) -> str:

@@ -1,5 +1,7 @@
 """Generated tasks of instruction_following: each can be kept, and each constraint of it can be broken."""
 
+import asyncio
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,11 @@ from typing import Any
 import pytest
 
 from palestra.collection.config import ModelChoice, SamplingChoice
+from palestra.conformance.probes import hostile_replies
 from palestra.core.discovery import find
+from palestra.core.transcript import Transcript
+from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.local import LocalHost
 from palestra.models.embedded.weights import weights_path
 from tests.collection.workspace import Workspace, lines_of
 
@@ -17,6 +23,7 @@ pytest.importorskip("langdetect", reason="needs palestra[instructions]")
 from palestra.environments.instruction_following.constraints import CONSTRAINTS, arguments_of, follows
 from palestra.environments.instruction_following.kinds import COMBINED, SOLITARY
 from tests.environments.instruction_writer import spoil, write
+from tests.environments.judging import say
 
 ROWS = 300
 
@@ -96,3 +103,25 @@ def test_the_embedded_model_collects_generated_tasks_and_its_rollouts_are_judged
         assert text.strip()
         assert line["follow_instruction_list"] == kept(line["palestra"]["task"], text)
         assert line["reward"] == float(line["follow_all_instructions"]) == float(all(line["follow_instruction_list"]))
+
+
+def test_no_shipped_task_is_kept_by_a_reply_without_an_answer() -> None:
+    async def rewards() -> dict[str, float]:
+        source = find("instruction_following")
+        pool = GradingPool(1)
+        host = LocalHost(source, source.options({}), pool)
+        found: dict[str, float] = {}
+        try:
+            for number, line in enumerate((source.folder / "tasks.jsonl").read_text().splitlines()):
+                session = await host.open(json.loads(line), seed=0)
+                for name, text in hostile_replies(tuple(session.prompt)).items():
+                    transcript = Transcript(tuple(session.prompt), tuple(say(text)))
+                    found[f"{number} {name}"] = (await session.verify(transcript)).reward
+        finally:
+            await host.close()
+            await pool.close()
+        return found
+
+    found = asyncio.run(rewards())
+    assert len(found) == 26 * len(hostile_replies(()))
+    assert {name: reward for name, reward in found.items() if reward == 1.0} == {}
