@@ -98,6 +98,15 @@ class TestRecorded:
         assert {line["reward"] for line in lines} == {0.0, 1.0}
         assert (report["agree"], report["disagree"], report["failed"]) == (len(lines), [], [])
 
+    def test_a_conversation_about_another_datasets_task_is_not_judged(
+        self, shared: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        recorded = shared / "data" / "nemo_gym" / "aviary" / "recorded.jsonl"
+        assert main(["verify", str(recorded), "--env", "aviary", "--recorded", "--json"]) != 0
+        report = json.loads(capsys.readouterr().out)
+        assert (report["agree"], report["disagree"]) == (0, [])
+        assert "begins with 'Weng earns" in " ".join(failure["reason"] for failure in report["failed"])
+
     def test_the_numbers_of_tasks_are_those_of_aviary(
         self, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

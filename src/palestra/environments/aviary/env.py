@@ -188,6 +188,7 @@ class Aviary(Environment[AviaryTask]):
         return self.episode
 
     def verify(self, transcript: Transcript) -> Verdict:
+        self.require_same_task(transcript)
         metrics: dict[str, Any] = {"steps": self.steps, "finished": self.over}
         if self.options.return_transitions:
             metrics |= {"contains_transitions": True, "group_id": str(self.task.task_idx)}
@@ -195,6 +196,18 @@ class Aviary(Environment[AviaryTask]):
         reason = None if self.over else "the environment had not ended the episode"
         # Rounded because sums of decimals may miss what they stand for by a hair.
         return Verdict(round(math.fsum(transcript.step_rewards), 9), metrics=metrics, reason=reason)
+
+    def require_same_task(self, transcript: Transcript) -> None:
+        """NeMo Gym's output begins with the observations. Raises ValueError if they are of another dataset's task."""
+        first = transcript.output[: len(self.observations)]
+        if not first or first[0].get("role") != "user":
+            return
+        said, expected = [item.get("content") for item in first], [item["content"] for item in self.observations]
+        if said != expected:
+            raise ValueError(
+                f"the conversation begins with {str(said[0])[:80]!r}, but task {self.task.task_idx} of this dataset "
+                f"with {expected[0][:80]!r}; name the dataset that was played by the options source and arguments"
+            )
 
 
 def refused(call: Item, problem: object) -> Item:
