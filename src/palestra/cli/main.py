@@ -21,6 +21,7 @@ VERBS = MappingProxyType(
         "play": "answer a task yourself and see what the verifier says",
         "collect": "collect verified rollouts from a model",
         "verify": "judge stored rollouts again, without any model",
+        "judge": "measure a judge model on answers whose labels are known",
         "fsck": "find damage in a run's files and set it aside",
         "stats": "metrics of rollout files",
         "serve": "a model to anything that speaks the OpenAI API",
