@@ -54,6 +54,11 @@ EXAMPLES = MappingProxyType(
         "--agent": "tool_loop",
         "N|auto": "auto",
         "ROLE=MODEL@URL": "judge=openai:gpt-4.1-mini@https://api.openai.com/v1",
+        "LABELS": "labels.jsonl",
+        "calibrate": "calibrate",
+        "PAGE": "calibration.html",
+        "MODEL[@URL]": "openai:gpt-4.1-mini@https://api.openai.com/v1",
+        "PRICE": "0.4",
         "ROLE.KEY=VALUE": "judge.api_key_env=JUDGE_API_KEY",
         "[ENV.]KEY=VALUE": "mcqa.grading_mode=lenient_boxed",
     }

@@ -23,6 +23,7 @@ VERBS = MappingProxyType(
         "collect": "collect verified rollouts from a model",
         "verify": "judge stored rollouts again, without any model",
         "shape": "scale, normalise and clip the rewards of finished rollouts",
+        "judge": "measure a judge model on answers whose labels are known",
         "fsck": "find damage in a run's files and set it aside",
         "stats": "metrics of rollout files",
         "serve": "a model to anything that speaks the OpenAI API",
