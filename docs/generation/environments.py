@@ -15,6 +15,7 @@ from generation.tables import (
     value_text,
 )
 from palestra.conformance.cases import play, read_cases
+from palestra.conformance.roles import scripted_roles
 from palestra.core.discovery import Source, every_environment
 from palestra.core.manifest import Manifest
 from palestra.core.verdict import Verdict
@@ -61,6 +62,7 @@ def described(source: Source) -> Iterator[str]:
     facts = (
         ("Domain", manifest.domain),
         ("Reward", f"{reward.kind}, {reward.minimum:g} to {reward.maximum:g}"),
+        ("Tools", ", ".join(f"`{name}`" for name in manifest.tools) or "-"),
         ("Tasks", f"{count_rows(source.folder / 'tasks.jsonl')}{generator(source)}"),
         ("Judging again", f"`{manifest.reverify}`"),
         ("Must not reach the prompt", ", ".join(f"`{name}`" for name in manifest.answer_fields) or "-"),
@@ -115,9 +117,9 @@ async def extra_fields(source: Source) -> dict[str, tuple[str, Any]]:
     rows = [dict(row.content) for row in rows_of_environment(source, None)]
     found: dict[str, tuple[str, Any]] = {}
     pool = GradingPool()
-    host = LocalHost(source, source.options({}), pool)
+    host = LocalHost(source, source.options({}), pool, scripted_roles(source.folder))
     try:
-        cases = [case for case in read_cases(source.folder) if case.replies and not case.options]
+        cases = [case for case in read_cases(source.folder) if case.replies and not case.options and not case.roles]
         for case in cases[:CASES_PLAYED]:
             row = rows[case.task] if isinstance(case.task, int) else dict(case.task)
             _, verdict = await play(host, row, case.replies or [])

@@ -12,11 +12,19 @@ from pathlib import Path
 
 from palestra.cli.event_loop import run_busy
 from palestra.cli.metrics_table import HEADER, metric_rows
-from palestra.cli.options import Group, add_environment_options, add_json_option, read_options, read_sampling, validated
+from palestra.cli.options import (
+    Group,
+    add_environment_options,
+    add_json_option,
+    add_role_options,
+    read_options,
+    read_sampling,
+    validated,
+)
 from palestra.cli.output import print_json, print_table, remark
 from palestra.collection.collect import Report, collect
 from palestra.collection.config import CollectConfig, ModelChoice
-from palestra.collection.models import read_role
+from palestra.collection.models import read_roles
 from palestra.collection.progress import duration
 from palestra.core.discovery import find
 
@@ -42,8 +50,7 @@ def add_model_arguments(group: Group) -> None:
     group.add_argument("--api", choices=("auto", "responses", "chat"), default="auto", help="which API it speaks")
     variable = "environment variable that holds the API key"
     group.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help=variable)
-    other = "another model, such as a judge; repeatable"
-    group.add_argument("--role", action="append", default=[], metavar="ROLE=MODEL@URL", help=other)
+    add_role_options(group)
     group.add_argument("--call-timeout-s", type=float, default=600.0, metavar="S", help="a model call fails after this")
     group.add_argument("--max-tries", type=int, default=5, metavar="N", help="tries of one model call")
 
@@ -66,7 +73,7 @@ def add_agent_arguments(group: Group) -> None:
         flag = f"--{name.replace('_', '-')}"
         meaning = "overrides the rows; repeatable with ENV="
         group.add_argument(flag, action="append", metavar=f"[ENV=]{metavar}", help=meaning)
-    group.add_argument("--agent", metavar="NAME", help="tool_loop (NeMo Gym's simple_agent)")
+    group.add_argument("--agent", metavar="NAME", help="tool_loop (NeMo Gym's simple_agent) or latest_state_loop")
     group.add_argument("--max-steps", type=int, default=100, metavar="N", help="model calls in one rollout")
     group.add_argument("--max-rollout-tokens", type=int, metavar="N", help="tokens the model may write in one rollout")
     group.add_argument("--time-limit-s", type=float, metavar="S", help="a rollout is judged as it is after this")
@@ -124,7 +131,7 @@ def read_config(arguments: argparse.Namespace) -> CollectConfig:
             "environments": environments,
             "concurrency": "auto" if auto else arguments.concurrency,
             "model": validated(ModelChoice, model_values(arguments)),
-            "roles": dict(read_role(text) for text in arguments.role),
+            "roles": read_roles(arguments.role, arguments.role_option),
             "options": read_options(arguments.option, names),
             "sampling": read_sampling(arguments, SAMPLING),
         },

@@ -28,6 +28,13 @@ def add_environment_options(parser: Group) -> None:
     )
 
 
+def add_role_options(parser: Group) -> None:
+    other = "another model, such as a judge; repeatable"
+    parser.add_argument("--role", action="append", default=[], metavar="ROLE=MODEL@URL", help=other)
+    settings = "a setting of that model, such as its api_key_env or call_timeout_s; repeatable"
+    parser.add_argument("--role-option", action="append", default=[], metavar="ROLE.KEY=VALUE", help=settings)
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
 

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
+from palestra.agents.latest_state import LatestStateLoop
 from palestra.agents.tool_loop import AgentLimits, ToolLoop
 from palestra.collection.config import CollectConfig
 from palestra.collection.endpoints import Endpoints
@@ -21,19 +23,17 @@ from palestra.collection.fingerprint import (
     require_same_run,
     write_description,
 )
-from palestra.collection.models import open_model
+from palestra.collection.models import open_model, open_roles, require_roles
 from palestra.collection.progress import ProgressLine
 from palestra.collection.report import Report, write_metrics
 from palestra.collection.signals import Signals
 from palestra.core.discovery import Source, find
 from palestra.core.errors import Failure, PalestraError, boundary, suggestion
-from palestra.core.model import Model
 from palestra.core.session import Host
 from palestra.data.load import count_rows, generated_rows, rows_of_environment, rows_of_file
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.http import HttpHost
 from palestra.hosts.local import LocalHost
-from palestra.models.scripted import PerRollout
 from palestra.rollout.engine import Engine, RunLimits
 from palestra.rollout.plan import Job, Row, jobs
 from palestra.rollout.record import Outcome
@@ -45,8 +45,8 @@ from palestra.store.resume import resume
 
 Show: TypeAlias = Callable[[str], None]
 
-AGENTS = ("tool_loop", "simple_agent")
-"""Names of the agent; NeMo Gym's name is accepted."""
+AGENTS = MappingProxyType({"tool_loop": ToolLoop, "simple_agent": ToolLoop, "latest_state_loop": LatestStateLoop})
+"""Agents by name; NeMo Gym's name is accepted."""
 AUTO_CONCURRENCY_MAXIMUM = 1024
 PROGRESS_INTERVAL_S = 0.2
 FILES_PER_ROLLOUT = 4
@@ -172,6 +172,8 @@ def enter(config: CollectConfig) -> list[Entrant]:
     entrants: list[Entrant] = []
     for source in sources:
         options = source.options(config.options_of(source.name))
+        if config.host_url is None:
+            require_roles(source, options, config.roles)
         entrants.append(Entrant(source, options, describe_environment(source, options, config)))
     return entrants
 
@@ -208,16 +210,11 @@ async def open_route(
     """Models, grading workers and hosts; closed by `stack` in reverse order."""
     model = open_model(config.model, endpoints)
     stack.push_async_callback(model.close)
-    roles: dict[str, Model] = {}
-    for role, choice in config.roles.items():
-        opened = open_model(choice, endpoints)
-        if isinstance(opened, PerRollout):
-            raise PalestraError("usage", f"{choice.spec!r} replies to rollouts, so it cannot be the {role}")
-        roles[role] = opened
-        stack.push_async_callback(opened.close)
+    roles = await open_roles(config.roles, endpoints, stack)
     pool = GradingPool()
     stack.push_async_callback(pool.close)
-    agent = ToolLoop(AgentLimits(config.max_steps, config.max_rollout_tokens, config.time_limit_s))
+    limits = AgentLimits(config.max_steps, config.max_rollout_tokens, config.time_limit_s)
+    agent = AGENTS[config.agent or "tool_loop"](limits)
     plans: dict[str, EnvironmentPlan] = {}
     for entrant in entrants:
         name = entrant.source.name

@@ -1,6 +1,6 @@
 """cases.jsonl: inputs of an environment with the reward they deserve, and how to play them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,8 +33,12 @@ class Case(BaseModel):
     reward: float | None = None
     options: dict[str, Any] = {}
     """Options that differ from the environment's own."""
+    not_attacked: str | None = None
+    """`full` only: why `check` makes no attacks of it, such as a row that brings its own way of reading."""
+    roles: dict[str, list[Any]] = {}
+    """Rules `{"when": pattern, "reply": text}` for models that differ from those in the folder `roles`."""
     probe: str | None = None
-    """`hostile` only: the hostile reply that may score full on every task."""
+    """`hostile` only: the attack that may score full on every task, `*` for all of them."""
     expected_full: str | None = None
     """`hostile` only: why it may."""
 
@@ -78,3 +82,11 @@ async def play(host: Host, row: dict[str, Any], replies: Sequence[Any]) -> tuple
         return trajectory.transcript, await session.verify(trajectory.transcript)
     finally:
         await session.close()
+
+
+def without_times(value: Any) -> Any:
+    """A verdict without what differs between two equal ones: seconds, and when something was created."""
+    if isinstance(value, Mapping):
+        kept = {key: entry for key, entry in value.items() if key != "created_at" and not str(key).endswith("_s")}
+        return {key: without_times(entry) for key, entry in kept.items()}
+    return [without_times(entry) for entry in value] if isinstance(value, list) else value

@@ -177,17 +177,12 @@ def without_titles(schema: Any) -> Any:
     return found
 
 
-async def answer(environment: object, tools: Mapping[str, Tool], call: Item) -> Item:
-    """Run one function call on an environment and give its output item.
+async def answered(call: Item, run_tool: Callable[[str, str], Awaitable[str]]) -> Item:
+    """The output item of one function call; `run_tool` turns the name and the arguments' JSON text into its text.
 
     Unknown tools, bad arguments and exceptions become text for the model; only a Failure (a judge that is down, a
     worker that died) and a PalestraError (a role that was not named) escape.
     """
-    return await answered(call, lambda name, arguments: run_named(environment, tools, name, arguments))
-
-
-async def answered(call: Item, run_tool: Callable[[str, str], Awaitable[str]]) -> Item:
-    """The output item of one function call; `run_tool` turns the name and the arguments' JSON text into its text."""
     call_id = call.get("call_id", "left out")
     if not isinstance(call_id, str) or not call_id:
         text = error_text("Invalid tool call: it has no call_id, so nothing can be said to answer it.")

@@ -1,6 +1,10 @@
 """Finding the answer in a reply: after the reasoning, in a box, behind a label."""
 
 import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from palestra.core.transcript import content_text
 
 OPEN_REASONING = "<think>"
 CLOSE_REASONING = "</think>"
@@ -71,3 +75,10 @@ def tagged(text: str, tag: str = "answer") -> str | None:
     end = text.rfind(f"</{tag}>")
     start = text.rfind(f"<{tag}>", 0, end) if end >= 0 else -1
     return text[start + len(tag) + 2 : end].strip() if start >= 0 else None
+
+
+def message_parts(item: Mapping[str, Any]) -> list[str]:
+    """The texts of a message, one for each part of its content. Refusals are not text."""
+    content = item.get("content")
+    parts = cast("list[Any]", content) if isinstance(content, list) else [content]
+    return [text for part in parts if (text := content_text([part] if isinstance(part, dict) else part))]

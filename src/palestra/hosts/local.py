@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -27,6 +28,7 @@ from palestra.wire.rows import Opening, materialize
 Result = TypeVar("Result")
 
 CLOSE_TIMEOUT_S = 30.0
+NO_ROLES: Mapping[str, Model] = MappingProxyType({})
 
 
 class LocalContext:
@@ -74,12 +76,17 @@ class LocalHost:
         self.shared: Any = None
         self.entered = False
 
-    async def open(self, row: Mapping[str, Any], *, seed: int) -> "LocalSession":
+    async def open(self, row: Mapping[str, Any], *, seed: int, roles: Mapping[str, Model] = NO_ROLES) -> "LocalSession":
+        """An episode of a row; `roles` are models of this episode alone, before those of the host."""
         if not self.entered:
             await self.enter()
         task = self.task_of(row)
         context = LocalContext(
-            seed=seed, folder=self.source.folder, shared=self.shared, pool=self.pool, roles=self.roles
+            seed=seed,
+            folder=self.source.folder,
+            shared=self.shared,
+            pool=self.pool,
+            roles={**self.roles, **roles} if roles else self.roles,
         )
         environment = None
         try:
@@ -144,13 +151,28 @@ class LocalSession:
                 judgement = self.environment.verify(transcript)
                 if not isinstance(judgement, (float, Verdict)):
                     judgement = await settled(judgement)
-                verdict = Verdict.of(judgement)
             except TimeoutError as error:
                 raise Failure("verifier", str(error), code="verifier-timeout") from error
-            if not self.reward.minimum <= verdict.reward <= self.reward.maximum:
-                declared = f"{self.reward.minimum}..{self.reward.maximum}"
-                raise ValueError(f"reward {verdict.reward} is outside the declared range {declared}")
-            return verdict
+            return self.verdict_of(judgement)
+
+    async def verify_group(self, transcripts: Sequence[Transcript], rewards: Sequence[float]) -> list[Verdict]:
+        """A verdict for each conversation about this task, by comparing them. Raises Failure (`verifier`, `judge`)."""
+        with boundary("verifier"):
+            try:
+                judgements = await settled(self.environment.verify_group(transcripts, rewards))
+            except TimeoutError as error:
+                raise Failure("verifier", str(error), code="verifier-timeout") from error
+            verdicts = [self.verdict_of(judgement) for judgement in judgements]
+            if len(verdicts) != len(transcripts):
+                raise ValueError(f"verify_group gave {len(verdicts)} judgements for {len(transcripts)} transcripts")
+            return verdicts
+
+    def verdict_of(self, judgement: object) -> Verdict:
+        verdict = Verdict.of(judgement)
+        if not self.reward.minimum <= verdict.reward <= self.reward.maximum:
+            declared = f"{self.reward.minimum}..{self.reward.maximum}"
+            raise ValueError(f"reward {verdict.reward} is outside the declared range {declared}")
+        return verdict
 
     async def close(self) -> None:
         with boundary("environment"):

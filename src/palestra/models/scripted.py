@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Item, Model, Reply, Sampling, TokenTrace, ToolSchema
 from palestra.core.transcript import assistant_message, function_calls, split_turns
+from palestra.models.rules import Rule, RuledModel
 from palestra.wire.encoding import decode
 
 ANY_TASK = "*"
@@ -24,7 +25,9 @@ class PerRollout(Protocol):
 class ScriptedModel:
     """Replies from a JSONL file of `{"task": content hash, row id or "*", "replies": [text or items, ...]}`.
 
-    One reply a model call; the last is repeated. Raises PalestraError if the file cannot be used.
+    One reply a model call; the last is repeated. Instead of `replies` a line may have
+    `"rules": [{"when": pattern, "reply": text}, ...]`: the first that fits the last user message decides the reply.
+    Raises PalestraError if the file cannot be used.
     """
 
     def __init__(self, scripts: Mapping[str, Sequence[Any]], name: str = "scripted") -> None:
@@ -43,7 +46,10 @@ class ScriptedModel:
         row_id = str(row.get("id", row.get("uuid", "")))
         for key in (task_hash, row_id, ANY_TASK):
             if key in self.scripts:
-                return Recital(self.name, [as_items(reply) for reply in self.scripts[key]])
+                script = self.scripts[key]
+                if is_ruled(script):
+                    return RuledModel(self.name, script)
+                return Recital(self.name, [as_items(reply) for reply in script])
         raise Failure("model", f"no script for task {task_hash} (id {row_id!r})", code="script-exhausted", fatal=True)
 
     def for_conversations(self) -> Model:
@@ -51,7 +57,10 @@ class ScriptedModel:
         if ANY_TASK not in self.scripts:
             fix = 'Add a line {"task": "*", "replies": [...]}: a conversation does not say which task it is about.'
             raise PalestraError("usage", f'{self.name} has no script for "{ANY_TASK}"', fix=fix)
-        return ByConversation(self.name, [as_items(reply) for reply in self.scripts[ANY_TASK]])
+        script = self.scripts[ANY_TASK]
+        if is_ruled(script):
+            return RuledModel(self.name, script)
+        return ByConversation(self.name, [as_items(reply) for reply in script])
 
     async def close(self) -> None:
         return
@@ -115,10 +124,20 @@ def read_script(path: Path, number: int, line: bytes) -> tuple[str, list[Any]]:
         entry = decode(line)
     except ValueError as error:
         raise PalestraError("invalid-row", f"{path} line {number} is not JSON: {error}") from error
+    if isinstance(entry, dict) and "task" in entry and isinstance(entry.get("rules"), list) and entry["rules"]:
+        try:
+            return str(entry["task"]), [Rule.of(rule) for rule in entry["rules"]]
+        except ValueError as error:
+            fix = 'A rule is {"when": pattern, "reply": text}; the last one usually has "" as its pattern.'
+            raise PalestraError("invalid-row", f"{path} line {number}: {error}", fix=fix) from error
     if not is_script(entry):
         message = f'{path} line {number} must be {{"task": ..., "replies": [at least one]}}, got {line[:100]!r}'
         raise PalestraError("invalid-row", message, fix="A reply is a text, an item, or a list of texts and items.")
     return str(entry["task"]), entry["replies"]
+
+
+def is_ruled(script: Sequence[Any]) -> TypeGuard[Sequence[Rule]]:
+    return isinstance(script[0], Rule)
 
 
 def is_script(entry: Any) -> bool:
