@@ -21,6 +21,8 @@ STRICT = re.compile(r"<solution>\s*+(?:\[\s*+)?([A-Za-z])\s*+(?:\]\s*+)?</soluti
 OPENING = re.compile(r"<solution>", re.IGNORECASE)
 CLOSING = re.compile(r"</solution>", re.IGNORECASE)
 STANDING_ALONE = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
+LABEL = re.compile(STANDING_ALONE.pattern + r"(?!\s+(?!(?:or|and)\b)[a-z])")
+"""One that is no word of a sentence, as in "a patch"."""
 MAX_SLOT_CHARACTERS = 10_000
 
 FORMS: Mapping[GradingMode, str] = MappingProxyType(
@@ -117,11 +119,16 @@ def strictly_named(text: str) -> list[str]:
 
 
 def leniently_named(text: str, letters: frozenset[str]) -> list[str]:
-    """The first letter that stands alone in the last tags, and after it each other one that is an option."""
+    """The first letter that stands alone in the last tags, and after it each other option that is named."""
     closings = [found.start() for found in CLOSING.finditer(text)]
     openings = [found.end() for found in OPENING.finditer(text, 0, closings[-1])] if closings else []
     if not openings:
         return []
     slot = text[openings[-1] : closings[-1]][:MAX_SLOT_CHARACTERS]
-    found = STANDING_ALONE.findall(slot)
-    return [letter.upper() for letter in found[:1]] + [letter for letter in found[1:] if letter in letters]
+    first = STANDING_ALONE.search(slot)
+    if first is None:
+        return []
+    return [
+        first[0].upper(),
+        *(letter.upper() for letter in LABEL.findall(slot, first.end()) if letter.upper() in letters),
+    ]
