@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 PLAIN_TYPES = types.MappingProxyType(
     {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path", Any: "any"}
@@ -108,4 +109,4 @@ def default_text(value: Any) -> str:
 
 
 def value_text(value: Any) -> str:
-    return f"`{value}`" if isinstance(value, str | Path) else f"`{json.dumps(value)}`"
+    return f"`{value}`" if isinstance(value, str | Path) else f"`{json.dumps(to_jsonable_python(value))}`"

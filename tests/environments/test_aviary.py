@@ -167,6 +167,11 @@ def test_every_shipped_answer_is_accepted_and_another_is_not(name: str) -> None:
         assert played([[call("submit_answer", answer=str(wrong))]], row, dataset=name)[1].reward == 0.0
 
 
+def test_a_variant_is_listed_with_its_own_tools() -> None:
+    assert find("aviary_gsm8k").manifest.tools == find("aviary").manifest.tools == ("calculator", "submit_answer")
+    assert find("aviary_hotpotqa").manifest.tools == ("search", "lookup", "submit_answer")
+
+
 def test_every_shipped_answer_of_hotpotqa_stands_in_the_pages() -> None:
     folder = find("aviary").folder
     pages = (folder / "pages.jsonl").read_text().replace("\\n", " ")

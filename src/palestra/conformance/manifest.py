@@ -25,7 +25,7 @@ async def offered_tools(subject: Subject) -> list[str]:
     """Names of the tools of the class, and of those that episodes add where the row brings none of its own."""
     names = dict.fromkeys(subject.host.environment_class.tools)
     for row in subject.rows[:TASKS_PROBED]:
-        if PARAMS not in row:
+        if PARAMS not in row or subject.host.environment_class.adds_to_rows:
             opening = await subject.opened(row)
             # A row that cannot be opened is reported where hostile replies are played.
             names.update(dict.fromkeys(str(tool["name"]) for tool in getattr(opening, "tools", ())))

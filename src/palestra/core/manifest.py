@@ -38,6 +38,8 @@ class Variant(BaseModel):
 
     summary: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    tools: tuple[str, ...] | None = None
+    """The tools under this name, where they are others."""
 
 
 class Deviation(BaseModel):
@@ -108,6 +110,7 @@ class Manifest(BaseModel):
                 "name": name,
                 "summary": variant.summary or self.summary,
                 "options": {**self.options, **variant.options},
+                "tools": self.tools if variant.tools is None else variant.tools,
                 "variants": {},
             }
         )
