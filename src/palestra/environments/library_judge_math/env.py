@@ -4,7 +4,7 @@ from pydantic import Field
 
 import palestra
 from palestra import Environment, Task, Transcript, Verdict
-from palestra.grading.math import MathJudgement, judge, judge_compatibly
+from palestra.grading.math import MathJudgement, judge, judge_at_once, judge_compatibly
 
 
 class Problem(Task):
@@ -40,6 +40,8 @@ class Mathematics(Environment[Problem]):
         )
 
     async def judgement(self, reply: str) -> MathJudgement:
+        if not self.options.compatible and (found := judge_at_once(self.task.expected_answer, reply)):
+            return found
         judging = judge_compatibly if self.options.compatible else judge
         deadline_s = self.options.deadline_s
         try:
