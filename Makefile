@@ -46,6 +46,7 @@ bench: setup
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/footprint.py
 	$(BIN)/python bench/resume_scan.py
+	$(BIN)/python bench/verifiers.py
 	$(BIN)/python bench/embedded_throughput.py
 	$(BIN)/python -m pytest -s tests/collection/test_kill.py tests/collection/test_disk_faults.py tests/store/test_fsck.py
 

@@ -48,7 +48,7 @@ EXAMPLES = MappingProxyType(
         "P": "0.95",
         "S": "60",
         "STEP": "clip=-2,2",
-        "VERIFIER": "library_judge_math",
+        "VERIFIER": "word_problems",
         "R": "0.05",
         "NAME": "MY_API_KEY",
         "--agent": "tool_loop",

@@ -82,7 +82,7 @@ def test_a_worker_that_dies_is_a_failure_and_no_reward() -> None:
         host = LocalHost(source, source.options({}), pool)
         try:
             session = await host.open(PROBLEM, seed=0)
-            transcript = Transcript(tuple(session.prompt), (assistant_message(r"\boxed{7}"),))
+            transcript = Transcript(tuple(session.prompt), (assistant_message(r"\boxed{7.0}"),))
             judging = asyncio.create_task(session.verify(transcript))
             while not pool.busy:  # noqa: ASYNC110  the pool tells nobody
                 await asyncio.sleep(0.01)

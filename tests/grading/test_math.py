@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("math_verify", reason="needs the extra math")
 
-from palestra.grading.math import MathJudgement, judge, judge_compatibly
+from palestra.grading.math import MathJudgement, judge, judge_at_once, judge_compatibly
 from palestra.hosts.grading_pool import GradingPool
 
 HOSTILE_S = 2.0
@@ -236,6 +236,9 @@ async def judge_corpus(cases: list[dict[str, Any]]) -> None:
                 equal = (await pool.call(judge, case["gold"], case["response"], deadline_s=HOSTILE_S)).equal
             except ValueError:
                 equal = False
+            quick = judge_at_once(case["gold"], case["response"])
+            if quick is not None and quick.equal != equal:
+                wrong.append(f"{case['id']}: {quick.equal} at once and {equal} in a worker")
             if case["must"] != "any" and equal != (case["must"] == "pass"):
                 wrong.append(f"{case['id']}: {equal}")
             if time.perf_counter() - started > HOSTILE_S:
@@ -244,6 +247,28 @@ async def judge_corpus(cases: list[dict[str, Any]]) -> None:
         await pool.close()
     assert len(cases) > 60
     assert not wrong
+
+
+@CHECKED
+@given(
+    st.integers(-(10**17), 10**17),
+    st.integers(-3, 3),
+    st.sampled_from(["\\boxed{{{}}}", "Answer: {}", "{}", "It is {}."]),
+)
+def test_plain_numbers_are_judged_at_once_as_in_a_worker(gold: int, off: int, form: str) -> None:
+    reply = form.format(gold + off)
+    assert judge_at_once(str(gold), reply) in (judge(str(gold), reply), None)
+    assert judge_at_once(str(gold), f"\\boxed{{{gold + off}}}") == judge(str(gold), f"\\boxed{{{gold + off}}}")
+
+
+@pytest.mark.parametrize(
+    ("gold", "reply"),
+    [("7", r"\boxed{7.0}"), ("1/2", r"\boxed{1/2}"), ("7", r"\boxed{7} \boxed{8}"), ("7", "\\boxed{٧}"),
+     ("07", r"\boxed{7}"),
+     ("7", "7" * 30_000), ("7", r"\boxed{7\text{ cm}}"), ("7", "<think>\\boxed{7}</think>"), ("-0", r"\boxed{0}")],
+)  # fmt: skip
+def test_what_is_no_plain_number_is_left_to_the_library(gold: str, reply: str) -> None:
+    assert judge_at_once(gold, reply) is None
 
 
 def test_every_gsm8k_answer_is_right_and_its_neighbour_wrong(shared: Path) -> None:

@@ -14,6 +14,8 @@ from palestra.core.errors import describe
 HEADER = struct.Struct("!Q")
 MEMORY_LIMIT_BYTES = 8 << 30
 """Address space of a worker: enough for sympy and numpy, less than what takes a machine down."""
+NICENESS = 5
+"""Above that of the parent; a core that nobody else wants is a worker's as before."""
 ORPHAN_S = 1.0
 """How much later than the parent the kernel ends a sleeper."""
 
@@ -35,6 +37,8 @@ class Request(NamedTuple):
 def main() -> None:
     """Serve calls from standard input until it ends."""
     limit_memory()
+    # The process that talks to the model goes first: its event loop must not wait for a core that grading occupies.
+    os.nice(NICENESS)
     # Ctrl-C reaches the whole group; the parent lets what is at work finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Whatever a graded library prints must not get into the answers, and it must not read the requests.

@@ -18,6 +18,7 @@ from palestra.rollout.plan import Job
 from palestra.rollout.record import Outcome, Progress, failed, judged, materialized
 from palestra.wire.rows import create_params
 
+STARTED_TOGETHER = 32
 JOBS_READ_AHEAD = 64
 RECORD_EVERY_S = 0.02
 RECORD_TOGETHER = 64
@@ -109,7 +110,13 @@ class Engine:
             self.later(self.limits.run_timeout_s, self.stop, "the run's time is over")
         try:
             async with asyncio.TaskGroup() as group:
-                players = [group.create_task(self.work(jobs)) for _ in range(self.limits.concurrency)]
+                players: list[asyncio.Task[None]] = []
+                self.workers = players
+                for number in range(self.limits.concurrency):
+                    players.append(group.create_task(self.work(jobs)))
+                    # A thousand in one turn would keep everything else on the loop waiting for a tenth of a second.
+                    if number % STARTED_TOGETHER == STARTED_TOGETHER - 1:
+                        await asyncio.sleep(0)
                 self.workers = [*players, group.create_task(self.settle(players))]
         except* PalestraError as errors:
             raise errors.exceptions[0] from errors

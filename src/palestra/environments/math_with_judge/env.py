@@ -12,7 +12,7 @@ from palestra.grading.judge_options import JudgeOptions
 from palestra.grading.judge_prompt import JudgePrompt
 from palestra.grading.judge_recording import EVALUATIONS
 from palestra.grading.judged import JudgedEnvironment
-from palestra.grading.math import MathJudgement, judge, judge_compatibly
+from palestra.grading.math import MathJudgement, judge, judge_at_once, judge_compatibly
 
 from . import prompts
 
@@ -70,6 +70,8 @@ class Mathematics(JudgedEnvironment[Problem]):
         return Verdict(float(equal), metrics={**metrics, **judge_model.to_metrics()}, reason=reason)
 
     async def judgement(self, reply: str) -> MathJudgement:
+        if not self.options.compatible and (found := judge_at_once(self.task.expected_answer, reply)):
+            return found
         judging = judge_compatibly if self.options.compatible else judge
         deadline_s = self.options.deadline_s
         try:
