@@ -1,6 +1,7 @@
 """Runs with a judge, end to end: collected, resumed, judged again, and what a judge that is out does to them."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def collect(output: Path, rows: Path, policy: str, judge: str, *words: str) -> i
 
 
 def without_latency(line: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in timeless(line).items() if name != "judge_latency_s"}
+    kept = {name: value for name, value in deepcopy(timeless(line)).items() if name != "judge_latency_s"}
     for evaluation in kept["judge_evaluations"]:
         evaluation.pop("latency_s")
         evaluation["response"].pop("created_at")
