@@ -7,6 +7,7 @@ from pathlib import Path
 
 from generation.cli import cli_page
 from generation.configuration import MODELS, model_table
+from generation.deviations import deviations_page
 from generation.environments import environments_page, manifest_table
 from generation.errors import errors_page
 from generation.examples import example_pages
@@ -23,6 +24,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """Every generated page: path below docs/, and text."""
     yield "reference/errors.md", errors_page()
     yield "reference/paid-without-an-answer.md", paid_page()
+    yield "reference/deviations.md", deviations_page()
     yield "reference/cli.md", cli_page()
     yield "reference/environments.md", environments_page()
     yield "reference/python-api.md", python_page()

@@ -28,8 +28,8 @@ LAYERS = {
     "conformance": {"core", "wire", "models", "hosts", "agents", "data"},
     "collection": {"core", "wire", "grading", "models", "hosts", "agents", "rollout", "store", "data", "monitor"},
     "cli": {
-        "core", "wire", "models", "hosts", "agents", "rollout", "store", "data", "monitor", "serve", "conformance",
-        "collection",
+        "core", "wire", "grading", "models", "hosts", "agents", "rollout", "store", "data", "monitor", "serve",
+        "conformance", "collection",
     },
 }  # fmt: skip
 """What each folder may import besides itself and the public names of `palestra`."""

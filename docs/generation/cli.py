@@ -24,7 +24,7 @@ EXAMPLES = MappingProxyType(
         "--temperature": "0.7",
         "--top-p": "0.95",
         "--max-output-tokens": "word_problems=64",
-        "--output": "rollouts.jsonl",
+        "--n": "10000",
         "--input": "tasks.jsonl",
         "--seed": "7",
         "--split": "example",
@@ -38,6 +38,7 @@ EXAMPLES = MappingProxyType(
         "H": "127.0.0.1",
         "--max-requests": "256",
         "--request-timeout-s": "60",
+        "TASKS": "tasks.jsonl",
         "OUT": "profile.jsonl",
         "M": "embedded",
         "model": "model",
@@ -46,6 +47,8 @@ EXAMPLES = MappingProxyType(
         "K": "4",
         "P": "0.95",
         "S": "60",
+        "STEP": "clip=-2,2",
+        "VERIFIER": "library_judge_math",
         "R": "0.05",
         "NAME": "MY_API_KEY",
         "--agent": "tool_loop",
@@ -95,12 +98,14 @@ def section(words: str, parser: argparse.ArgumentParser, description: str, examp
          f"`{example_of(action)}`")
         for action in options
     )  # fmt: skip
-    yield from table(("option", "meaning", "type", "default", "example"), rows)
+    if options:
+        yield from table(("option", "meaning", "type", "default", "example"), rows)
     if example:
         yield from ("", f"Example: `{example}`", "")
     for action in below:
         for name, parser_below in action.choices.items():
-            yield from section(f"{words} {name}", parser_below, parser_below.description or "", None)
+            example_below = (parser_below.epilog or "").removeprefix("example:").strip()
+            yield from section(f"{words} {name}", parser_below, parser_below.description or "", example_below)
 
 
 def name_of(action: argparse.Action) -> str:

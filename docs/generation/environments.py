@@ -62,6 +62,7 @@ def described(source: Source) -> Iterator[str]:
     facts = (
         ("Domain", manifest.domain),
         ("Reward", f"{reward.kind}, {reward.minimum:g} to {reward.maximum:g}"),
+        ("Tools", ", ".join(f"`{name}`" for name in manifest.tools) or "-"),
         ("Tasks", f"{count_rows(source.folder / 'tasks.jsonl')}{generator(source)}"),
         ("Judging again", f"`{manifest.reverify}`"),
         ("Must not reach the prompt", ", ".join(f"`{name}`" for name in manifest.answer_fields) or "-"),

@@ -1,4 +1,4 @@
-"""reference/paid-without-an-answer.md, from the declared exceptions of the hostile-reply check."""
+"""reference/paid-without-an-answer.md, from the declared exceptions of the attacks on verifiers."""
 
 from generation.tables import cell
 from palestra.conformance.cases import read_cases
@@ -9,9 +9,9 @@ def paid_page() -> str:
     lines = [
         "# Replies that are paid without an answer",
         "",
-        "[`palestra check`](cli.md#palestra-check) sends every [environment](environments.md) hostile replies, which",
-        "hold no answer, and demands that none scores full. These are the exceptions, each declared in the",
-        "`cases.jsonl` of its environment. Why this matters:",
+        "[`palestra check`](cli.md#palestra-check) attacks the verifier of every [environment](environments.md):",
+        "hostile replies, which deserve less than a full reward, must not get one. These are the exceptions, each",
+        "declared in the `cases.jsonl` of its environment; `*` stands for all attacks. Why this matters:",
         "[Verifying agent results](../concepts/verifying-agent-results.md).",
         "",
         "| environment | reply | why it may score full |",

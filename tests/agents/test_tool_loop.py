@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from palestra import Failure, Item, Reply, Sampling, Step, Transcript, Verdict
 from palestra.agents.tool_loop import AgentLimits, ToolLoop, Trajectory
 from palestra.core.deadline import RUNNING, Deadline
 from palestra.core.model import CallTokens, ModelCall, TokenTrace, Usage
-from palestra.core.tools import answer, tool, tools_of
+from palestra.core.tools import answered, run_named, tool, tools_of
 from palestra.core.transcript import assistant_message, function_calls, is_assistant_message, user_message
 
 REASONING: Item = {"type": "reasoning", "id": "r", "summary": []}
@@ -45,7 +46,7 @@ class DeskSession:
         if self.own_step is not None:
             return self.own_step(len(self.steps), items)
         calls = function_calls(items)
-        outputs = [await answer(self.desk, tools_of(Desk), call) for call in calls]
+        outputs = [await answered(call, partial(run_named, self.desk, tools_of(Desk))) for call in calls]
         return Step(tuple(outputs), done=not calls and any(map(is_assistant_message, items)))
 
     async def verify(self, transcript: Transcript) -> Verdict:

@@ -171,7 +171,14 @@ def test_playing_ends_with_the_input(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_doctor_names_every_extra(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "--json"])
     names = {finding["name"] for finding in json.loads(capsys.readouterr().out)}
-    assert {"extra embedded", "extra math", "extra reasoning", "embedded weights", "disk"} <= names
+    assert {
+        "extra embedded",
+        "extra instructions",
+        "extra math",
+        "extra reasoning",
+        "embedded weights",
+        "disk",
+    } <= names
 
 
 def test_stats_of_what_holds_no_rollout_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

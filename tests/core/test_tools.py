@@ -3,6 +3,7 @@
 import asyncio
 import json
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from palestra import Environment, Failure, PalestraError, Task, tool
-from palestra.core.tools import answer, read_docstring, tools_of
+from palestra.core.tools import answered, read_docstring, run_named, tools_of
 
 
 class Unit(Enum):
@@ -318,7 +319,7 @@ class Caller:
 
 def call(name: Any, arguments: Any = "{}", **more: Any) -> str:
     item = {"type": "function_call", "call_id": "c", "name": name, "arguments": arguments, **more}
-    output = asyncio.run(answer(Caller(), tools_of(Caller), item))
+    output = asyncio.run(answered(item, partial(run_named, Caller(), tools_of(Caller))))
     assert output["type"] == "function_call_output"
     assert output["call_id"] == item["call_id"]
     return output["output"]
@@ -387,7 +388,7 @@ class TestDispatch:
 
     def test_a_caller_in_this_process_may_leave_the_id_out(self) -> None:
         item = {"type": "function_call", "name": "get", "arguments": '{"city":"x"}'}
-        output = asyncio.run(answer(Caller(), tools_of(Caller), item))
+        output = asyncio.run(answered(item, partial(run_named, Caller(), tools_of(Caller))))
         assert output == {"type": "function_call_output", "call_id": None, "output": "x"}
 
     def test_a_failure_and_an_error_of_the_user_escape(self) -> None:
@@ -420,5 +421,5 @@ def test_the_corpus_of_broken_calls_is_answered_with_errors(shared: Path) -> Non
     for row in rows:
         item = {"type": "function_call", "call_id": "c", **row["tool_call"]}
         assert row["must"] == "error_to_model"
-        output = asyncio.run(answer(object.__new__(Cities), Cities.tools, item))
+        output = asyncio.run(answered(item, partial(run_named, object.__new__(Cities), Cities.tools)))
         assert error_of(output["output"]), row["id"]

@@ -106,3 +106,11 @@ def test_an_environment_that_cannot_generate_says_so(made: Source) -> None:
     mcqa = find("mcqa")
     with pytest.raises(PalestraError, match="mcqa cannot generate tasks"):
         next(generated_rows(mcqa, mcqa.options({}), seed=0, n=1))
+
+
+@pytest.mark.parametrize("made_rows", [2, 4])
+def test_a_generator_that_miscounts_is_named(made: Source, made_rows: int) -> None:
+    text = (made.folder / "env.py").read_text().replace("range(n)", f"range({made_rows})").replace("== 3", "== 99")
+    (made.folder / "env.py").write_text(text)
+    with pytest.raises(PalestraError, match=f"made {made_rows} rows instead of 3"):
+        list(generated_rows(made, made.options({}), seed=0, n=3))

@@ -34,5 +34,23 @@ def judge_in(
     return asyncio.run(judged())
 
 
+def answered_in(name: str, row: dict[str, Any], calls: list[dict[str, Any]], **options: Any) -> list[str]:
+    """What a packaged environment answers to function calls of one reply, in one episode of the row."""
+
+    async def answers() -> list[str]:
+        source = find(name)
+        pool = GradingPool(1)
+        host = LocalHost(source, source.options(options), pool)
+        try:
+            session = await host.open(row, seed=0)
+            step = await session.step([{"call_id": f"call_{number}", **call} for number, call in enumerate(calls)])
+            return [item["output"] for item in step.items]
+        finally:
+            await host.close()
+            await pool.close()
+
+    return asyncio.run(answers())
+
+
 def say(text: str) -> list[dict[str, Any]]:
     return [assistant_message(text)]

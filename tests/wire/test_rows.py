@@ -113,7 +113,8 @@ class TestCreateParams:
 
     def test_the_rows_own_are_recorded_with_what_was_sampled(self) -> None:
         row = {"responses_create_params": {"input": "q", "temperature": 0.2, "metadata": {"a": "b"}, "tools": None}}
-        found = create_params(row, (), (), Sampling(temperature=0.9, max_output_tokens=5))
+        opening = opened(row)
+        found = create_params(row, opening.prompt, opening.tools, Sampling(temperature=0.9, max_output_tokens=5))
         assert found == {
             "input": [user_message("q")],
             "temperature": 0.9,
@@ -124,8 +125,36 @@ class TestCreateParams:
 
     def test_the_row_itself_is_left_alone(self) -> None:
         row: dict[str, Any] = {"responses_create_params": {"input": "q"}}
-        create_params(row, (), (), Sampling(temperature=0.9))
+        create_params(row, opened(row).prompt, (), Sampling(temperature=0.9))
         assert row == {"responses_create_params": {"input": "q"}}
+
+    def test_instructions_stand_beside_the_input(self) -> None:
+        row = {"responses_create_params": {"input": "q", "instructions": "be brief"}}
+        opening = opened(row)
+        found = create_params(row, opening.prompt, opening.tools, Sampling())
+        assert found == {"input": [user_message("q")], "instructions": "be brief", "tools": []}
+
+
+class Adding(Plain):
+    adds_to_rows = True
+
+
+class TestAnEnvironmentThatAddsToRows:
+    LOOK = Plain.tools["look"].schema
+
+    def test_its_prompt_and_tools_follow_the_rows(self) -> None:
+        other = {"type": "function", "name": "other"}
+        row = {"responses_create_params": {"input": "q", "instructions": "be brief", "tools": [other]}}
+        opening = opened(row, Adding)
+        assert [item["content"] for item in opening.prompt] == ["be brief", "q", "from the environment"]
+        assert opening.tools == (other, self.LOOK)
+
+    def test_a_row_that_was_dispatched_before_is_not_added_to_again(self) -> None:
+        row: dict[str, Any] = {"responses_create_params": {"input": []}}
+        opening = opened(row, Adding)
+        again = {"responses_create_params": create_params(row, opening.prompt, opening.tools, Sampling())}
+        assert again["responses_create_params"]["input"] == [user_message("from the environment")]
+        assert opened(again, Adding) == opening
 
 
 def test_agents_are_named_as_nemo_gym_does() -> None:

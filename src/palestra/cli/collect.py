@@ -73,7 +73,7 @@ def add_agent_arguments(group: Group) -> None:
         flag = f"--{name.replace('_', '-')}"
         meaning = "overrides the rows; repeatable with ENV="
         group.add_argument(flag, action="append", metavar=f"[ENV=]{metavar}", help=meaning)
-    group.add_argument("--agent", metavar="NAME", help="tool_loop (NeMo Gym's simple_agent)")
+    group.add_argument("--agent", metavar="NAME", help="tool_loop (NeMo Gym's simple_agent) or latest_state_loop")
     group.add_argument("--max-steps", type=int, default=100, metavar="N", help="model calls in one rollout")
     group.add_argument("--max-rollout-tokens", type=int, metavar="N", help="tokens the model may write in one rollout")
     group.add_argument("--time-limit-s", type=float, metavar="S", help="a rollout is judged as it is after this")

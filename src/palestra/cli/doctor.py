@@ -63,6 +63,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("disk", free >= MINIMUM_FREE_BYTES, f"{free / 2**30:.1f} GiB free in this folder")
     for extra, purpose in (
         ("embedded", "the embedded model"),
+        ("instructions", "the instruction_following environment"),
         ("math", "mathematical verifiers"),
         ("reasoning", "the reasoning_gym environment"),
         ("serve", "`palestra serve`"),

@@ -16,11 +16,13 @@ VERBS = MappingProxyType(
     {
         "list": "the environments there are",
         "show": "one environment (tasks, options, prompt), or one rollout of a file",
+        "data": "task rows: made by an environment's generator",
         "new": "a folder with a new environment that passes its check at once",
-        "check": "test an environment: golden cases, determinism, hostile replies",
+        "check": "test an environment: golden cases, determinism, attacks on its verifier",
         "play": "answer a task yourself and see what the verifier says",
         "collect": "collect verified rollouts from a model",
         "verify": "judge stored rollouts again, without any model",
+        "shape": "scale, normalise and clip the rewards of finished rollouts",
         "judge": "measure a judge model on answers whose labels are known",
         "fsck": "find damage in a run's files and set it aside",
         "stats": "metrics of rollout files",
@@ -92,6 +94,8 @@ def dispatch(words: list[str]) -> int:
     module.add_arguments(parser)
     arguments, unknown = parser.parse_known_args(words[1:])
     if unknown:
+        # A command below the verb knows its own options.
+        parser = getattr(arguments, "parser", parser)
         options = [option for action in parser._actions for option in action.option_strings]
         hint = suggestion(unknown[0].partition("=")[0], options)
         parser.error(f"unknown argument {unknown[0]!r}.{hint}")

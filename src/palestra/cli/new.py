@@ -17,6 +17,7 @@ ENV = '''"""{title}."""
 import re
 
 from palestra import Environment, Task, Transcript
+from palestra.grading.answers import without_reasoning
 
 
 class {class_name}Task(Task):
@@ -29,8 +30,8 @@ class {class_name}(Environment[{class_name}Task]):
         return f"Spell {{self.task.word!r}} backwards. End with 'Answer: WORD'."
 
     def verify(self, transcript: Transcript) -> float:
-        found = re.findall(r"Answer: (\\w+)", transcript.reply)
-        return float(bool(found) and found[-1] == self.task.expected_answer)
+        found = re.search(r"Answer: (\\w+)\\s*$", without_reasoning(transcript.reply))
+        return float(found is not None and found[1] == self.task.expected_answer)
 '''
 
 MANIFEST = """name = "{name}"
@@ -38,6 +39,7 @@ summary = "{title}."
 domain = "other"
 version = "1"                          # raise it when the same reply may get another reward
 answer_fields = ["expected_answer"]    # must not reach the prompt
+answer = "slot"                        # or "whole", "calls", "open": what `palestra check` attacks
 reverify = "transcript"
 licence = "Apache-2.0"
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from palestra.collection.config import EVERY_ENVIRONMENT, SamplingChoice
+from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError
 from palestra.core.tools import validation_text
 
@@ -53,6 +54,12 @@ def read_options(texts: Iterable[str], environments: Iterable[str]) -> dict[str,
         target = environment if dot else EVERY_ENVIRONMENT
         options.setdefault(target, {})[name if dot else key] = read_value(value)
     return options
+
+
+def read_own_options(texts: Iterable[str], source: Source) -> BaseModel:
+    """`--option` texts as the options of the one environment of a command. Raises PalestraError naming the option."""
+    values = read_options(texts, [source.name])
+    return source.options({**values.get(EVERY_ENVIRONMENT, {}), **values.get(source.name, {})})
 
 
 def read_value(text: str) -> Any:

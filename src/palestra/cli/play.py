@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TextIO
 
 from palestra.agents.tool_loop import AgentLimits, ToolLoop
-from palestra.cli.options import add_environment_options, read_options
+from palestra.cli.options import add_environment_options, read_own_options
 from palestra.core.discovery import find
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Item, Reply, Sampling, TokenTrace, ToolSchema
@@ -41,8 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 async def play(arguments: argparse.Namespace, source_of_text: TextIO, screen: TextIO) -> Verdict:
     source = find(arguments.environment)
-    values = read_options(arguments.option, [source.name])
-    options = source.options({**values.get("*", {}), **values.get(source.name, {})})
+    options = read_own_options(arguments.option, source)
     row = next((row.content for row in islice(rows_of_environment(source, None), arguments.task, None)), None)
     if row is None:
         raise PalestraError("usage", f"{source.name} has no task {arguments.task}")

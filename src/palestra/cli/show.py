@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from palestra.cli.list import entry
-from palestra.cli.options import add_environment_options, add_json_option, read_options
+from palestra.cli.options import add_environment_options, add_json_option, read_own_options
 from palestra.cli.output import print_json, print_table
 from palestra.cli.transcript import print_rollout, read_rollout
 from palestra.core.discovery import Source, find
@@ -34,8 +34,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print_json(rollout) if arguments.json else print_rollout(rollout)
         return 0
     source = find(arguments.subject)
-    values = read_options(arguments.option, [source.name])
-    options = source.options({**values.get("*", {}), **values.get(source.name, {})})
+    options = read_own_options(arguments.option, source)
     row = next((dict(row.content) for row in islice(rows_of_environment(source, None), arguments.task, None)), None)
     session = asyncio.run(opened(source, options, row)) if row is not None else None
     shown = {

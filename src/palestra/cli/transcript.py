@@ -8,6 +8,7 @@ from palestra.core.errors import PalestraError
 from palestra.core.model import Item
 from palestra.core.transcript import argument_text, content_text, output_text
 from palestra.data.load import rows_of_file
+from palestra.wire.calls import flat
 from palestra.wire.rows import PARAMS, agent_name, input_items
 
 
@@ -30,7 +31,7 @@ def print_rollout(rollout: dict[str, Any]) -> None:
         rollout.get("_ng_rollout_index", "?"),
     )
     print("{}, task {}, rollout {}".format(*names))
-    for item in [*input_items(rollout[PARAMS]["input"]), *rollout["response"].get("output", [])]:
+    for item in [*input_items(rollout[PARAMS]["input"]), *flat(rollout["response"].get("output") or [])]:
         title, text = described(item)
         print(f"\n--- {title}\n{text}")
     print(f"\n--- verdict\nreward {rollout['reward']:g}" + (f": {own['reason']}" if own.get("reason") else ""))

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
+from palestra.agents.latest_state import LatestStateLoop
 from palestra.agents.tool_loop import AgentLimits, ToolLoop
 from palestra.collection.config import CollectConfig
 from palestra.collection.endpoints import Endpoints
@@ -43,8 +45,8 @@ from palestra.store.resume import resume
 
 Show: TypeAlias = Callable[[str], None]
 
-AGENTS = ("tool_loop", "simple_agent")
-"""Names of the agent; NeMo Gym's name is accepted."""
+AGENTS = MappingProxyType({"tool_loop": ToolLoop, "simple_agent": ToolLoop, "latest_state_loop": LatestStateLoop})
+"""Agents by name; NeMo Gym's name is accepted."""
 AUTO_CONCURRENCY_MAXIMUM = 1024
 PROGRESS_INTERVAL_S = 0.2
 FILES_PER_ROLLOUT = 4
@@ -211,7 +213,8 @@ async def open_route(
     roles = await open_roles(config.roles, endpoints, stack)
     pool = GradingPool()
     stack.push_async_callback(pool.close)
-    agent = ToolLoop(AgentLimits(config.max_steps, config.max_rollout_tokens, config.time_limit_s))
+    limits = AgentLimits(config.max_steps, config.max_rollout_tokens, config.time_limit_s)
+    agent = AGENTS[config.agent or "tool_loop"](limits)
     plans: dict[str, EnvironmentPlan] = {}
     for entrant in entrants:
         name = entrant.source.name

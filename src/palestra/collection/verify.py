@@ -19,7 +19,7 @@ from palestra.hosts.local import LocalHost
 from palestra.rollout.record import row_of
 from palestra.store.paths import RunPaths
 from palestra.store.scan import located_lines
-from palestra.wire.calls import turns_of
+from palestra.wire.calls import flat, turns_of
 from palestra.wire.encoding import decode
 from palestra.wire.rows import PARAMS, ROLLOUT_INDEX, TASK_INDEX
 
@@ -73,16 +73,20 @@ def stored_rollouts(path: Path, *, recorded: bool) -> Iterator[Stored]:
     for number, row in enumerate(rows_of_file(path)):
         if row.problem is not None:
             raise PalestraError("invalid-row", row.problem)
-        line = row.content
-        try:
-            rollout = line["recorded"] if recorded else line
-            own = rollout.get("palestra") or {}
-            content = line["row"] if recorded else row_of(rollout) if "task" in own else inputs.row_of(rollout)
-            reward = rollout.get("reward")
-            yield Stored(number, content, rollout["response"], reward, rollout, int(own.get("seed", 0)))
-        except (KeyError, TypeError, AttributeError) as error:
-            kind = '{"row": ..., "recorded": ...}' if recorded else "a rollout"
-            raise PalestraError("invalid-row", f"{row.origin} is not {kind}: {describe(error)}") from error
+        yield stored_of(row.content, number, row.origin, inputs, recorded=recorded)
+
+
+def stored_of(line: Mapping[str, Any], number: int, origin: str, inputs: "InputIndex", *, recorded: bool) -> Stored:
+    """The rollout of one line. Raises PalestraError naming the line if it is none."""
+    try:
+        rollout = line["recorded"] if recorded else line
+        own = rollout.get("palestra") or {}
+        content = line["row"] if recorded else row_of(rollout) if "task" in own else inputs.row_of(rollout)
+        reward = rollout.get("reward")
+        return Stored(number, content, rollout["response"], reward, rollout, int(own.get("seed", 0)))
+    except (KeyError, TypeError, AttributeError) as error:
+        kind = '{"row": ..., "recorded": ...}' if recorded else "a rollout"
+        raise PalestraError("invalid-row", f"{origin} is not {kind}: {describe(error)}") from error
 
 
 class InputIndex:
@@ -123,15 +127,19 @@ async def judge_again(host: LocalHost, stored: Stored, *, replay: bool) -> Verdi
     asked = () if host.roles else host.environment_class.roles(host.options)
     session = await host.open(stored.row, seed=stored.seed, roles=dict.fromkeys(asked, judge))
     try:
-        output: list[Item] = list(stored.response.get("output") or [])
+        output: list[Item] = list(flat(stored.response.get("output")) or [])
         rewards = (stored.line.get("palestra") or {}).get("step_rewards") or []
         if replay:
             rewards = await replay_turns(session, stored.line)
-        params = stored.line.get(PARAMS) or {}
-        prompt = session.prompt if PARAMS in stored.row else tuple(params.get("input") or session.prompt)
-        return await session.verify(Transcript(tuple(prompt), tuple(output), tuple(rewards)))
+        return await session.verify(Transcript(prompt_of(stored, session), tuple(output), tuple(rewards)))
     finally:
         await session.close()
+
+
+def prompt_of(stored: Stored, session: Session) -> tuple[Item, ...]:
+    """What the model was asked: as the row says, or as it was stored, or as it would be asked today."""
+    params = stored.line.get(PARAMS) or {}
+    return session.prompt if PARAMS in stored.row else tuple(params.get("input") or session.prompt)
 
 
 async def replay_turns(session: Session, rollout: Mapping[str, Any]) -> list[float]:

@@ -33,10 +33,12 @@ class Case(BaseModel):
     reward: float | None = None
     options: dict[str, Any] = {}
     """Options that differ from the environment's own."""
+    not_attacked: str | None = None
+    """`full` only: why `check` makes no attacks of it, such as a row that brings its own way of reading."""
     roles: dict[str, list[Any]] = {}
     """Rules `{"when": pattern, "reply": text}` for models that differ from those in the folder `roles`."""
     probe: str | None = None
-    """`hostile` only: the hostile reply that may score full on every task."""
+    """`hostile` only: the attack that may score full on every task, `*` for all of them."""
     expected_full: str | None = None
     """`hostile` only: why it may."""
 

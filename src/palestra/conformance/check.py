@@ -5,16 +5,19 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from palestra.conformance.adversarial import AdversarialReport, attack
 from palestra.conformance.cases import Case, play, read_cases, without_times
-from palestra.conformance.probes import hostile_calls, hostile_replies
-from palestra.conformance.roles import ruled_roles, scripted_roles
+from palestra.conformance.manifest import check_manifest
+from palestra.conformance.probes import hostile_calls
+from palestra.conformance.roles import scripted_roles
+from palestra.conformance.subject import TASKS_PROBED, Rule, Subject
 from palestra.core.discovery import Source
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.core.tools import validation_text
@@ -22,9 +25,7 @@ from palestra.core.transcript import function_calls
 from palestra.data.load import rows_of_file
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
-from palestra.wire.rows import Opening
 
-TASKS_PROBED = 5
 MINIMUM_TASKS = 5
 MAX_PROBLEMS = 5
 HEAVY_MODULES = (
@@ -35,27 +36,13 @@ REQUIRED_FILES = ("env.py", "environment.toml", "tasks.jsonl", "cases.jsonl", "R
 
 
 @dataclass
-class Rule:
-    """One rule, and where it is broken."""
-
-    name: str
-    problems: list[str] = field(default_factory=list[str])
-    checked: int = 0
-
-    def demand(self, holds: bool, problem: str) -> None:
-        self.checked += 1
-        if not holds:
-            self.problems.append(problem)
-
-
-@dataclass
 class CheckReport:
     """All rules of one environment."""
 
     environment: str
     rules: list[Rule]
-    expected_full: dict[str, str] = field(default_factory=dict[str, str])
-    """Hostile replies that may score full, and why."""
+    expected_full: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Attacks that may score full, and why."""
 
     @property
     def passed(self) -> bool:
@@ -69,34 +56,8 @@ class CheckReport:
                 {"rule": rule.name, "passed": not rule.problems, "checked": rule.checked, "problems": rule.problems}
                 for rule in self.rules
             ],
-            "expected_full": self.expected_full,
+            "expected_full": dict(self.expected_full),
         }
-
-
-@dataclass
-class Subject:
-    """The environment under check."""
-
-    source: Source
-    rows: list[dict[str, Any]]
-    cases: list[Case]
-    host: LocalHost
-    options: BaseModel
-
-    def row_of(self, case: Case) -> dict[str, Any]:
-        return self.rows[case.task] if isinstance(case.task, int) else case.task
-
-    @asynccontextmanager
-    async def host_for(self, case: Case) -> AsyncIterator[LocalHost]:
-        if not case.options and not case.roles:
-            yield self.host
-            return
-        roles = {**self.host.roles, **ruled_roles(case.roles)}
-        host = LocalHost(self.source, self.source.options(case.options), self.host.pool, roles)
-        try:
-            yield host
-        finally:
-            await host.close()
 
 
 def check(source: Source) -> CheckReport:
@@ -115,16 +76,34 @@ def check(source: Source) -> CheckReport:
 
 
 async def check_complete(source: Source, files: Rule) -> CheckReport:
+    async with subject_of(source) as subject:
+        rules = [files, await check_manifest(subject), check_tasks(subject)]
+        rules += [await check_golden(subject), await check_determinism(subject)]
+        attacks = await attack(subject)
+        rules += [rule_of_attacks(attacks), await check_answer_fields(subject), await check_tools(subject)]
+        rules += [check_generator(subject), check_imports(source)]
+        return CheckReport(source.name, rules, attacks.excused)
+
+
+def check_adversarial(source: Source) -> AdversarialReport:
+    """Attack the verifier of one environment. Raises PalestraError if the folder cannot be used."""
+
+    async def attacked() -> AdversarialReport:
+        async with subject_of(source) as subject:
+            return await attack(subject)
+
+    return asyncio.run(attacked())
+
+
+@asynccontextmanager
+async def subject_of(source: Source) -> AsyncIterator[Subject]:
+    """An environment with its rows, its cases and a host, for as long as it is under check."""
     pool = GradingPool()
-    host = LocalHost(source, source.options({}), pool, scripted_roles(source.folder))
+    options = source.options({})
+    host = LocalHost(source, options, pool, scripted_roles(source.folder))
     try:
         rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
-        subject = Subject(source, rows, read_cases(source.folder), host, source.options({}))
-        rules = [files, check_tasks(subject), await check_golden(subject), await check_determinism(subject)]
-        rules += [await check_hostile(subject), await check_answer_fields(subject), await check_tools(subject)]
-        rules += [check_generator(subject), check_imports(source)]
-        excused = {case.probe: case.expected_full for case in subject.cases if case.probe and case.expected_full}
-        return CheckReport(source.name, rules, excused)
+        yield Subject(source, rows, read_cases(source.folder), host, options)
     finally:
         await host.close()
         await pool.close()
@@ -188,22 +167,9 @@ async def outcome_text(subject: Subject, case: Case) -> str:
         return describe(error)
 
 
-async def check_hostile(subject: Subject) -> Rule:
-    rule = Rule("replies without an answer never crash and never score full")
-    excused = {case.probe for case in subject.cases if case.kind == "hostile"}
-    full = subject.source.manifest.reward.maximum
-    for number, row in enumerate(subject.rows[:TASKS_PROBED], 1):
-        opening = await opened(subject, row)
-        if isinstance(opening, Failure):
-            rule.demand(False, f"task {number} cannot be opened: {opening}")
-            continue
-        for name, text in hostile_replies(opening.prompt).items():
-            try:
-                reward = (await play(subject.host, row, [text]))[1].reward
-            except Failure as failure:
-                rule.demand(False, f"task {number}, reply {name!r}: {failure}")
-                continue
-            rule.demand(reward < full or name in excused, f"task {number}, reply {name!r} scores {reward}")
+def rule_of_attacks(report: AdversarialReport) -> Rule:
+    rule = Rule("attacks never crash and never score full, and right replies stay right", checked=len(report.outcomes))
+    rule.problems += [str(outcome) for outcome in (*report.failures, *report.false_passes, *report.false_fails)]
     return rule
 
 
@@ -232,20 +198,10 @@ def other_values(value: Any, rows: list[dict[str, Any]], name: str) -> list[Any]
 
 async def same_prompt(subject: Subject, row: dict[str, Any], mutated: dict[str, Any]) -> bool | None:
     """Whether two rows ask the same; None if one of them is no valid row."""
-    openings = [await opened(subject, row), await opened(subject, mutated)]
+    openings = [await subject.opened(row), await subject.opened(mutated)]
     if any(isinstance(opening, Failure) for opening in openings):
         return None
     return openings[0] == openings[1]
-
-
-async def opened(subject: Subject, row: dict[str, Any]) -> Opening | Failure:
-    """Prompt and tools of a row's episode, or why there is none."""
-    try:
-        session = await subject.host.open(row, seed=0)
-        await session.close()
-    except Failure as failure:
-        return failure
-    return Opening(session.prompt, session.tools)
 
 
 async def check_tools(subject: Subject) -> Rule:

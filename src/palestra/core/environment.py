@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict
 
 from palestra.core.context import Context
-from palestra.core.model import Item
+from palestra.core.model import Item, ToolSchema
 from palestra.core.session import Step
 from palestra.core.task import Task
-from palestra.core.tools import Tool, answer, tools_of
+from palestra.core.tools import Tool, answered, run_named, tools_of
 from palestra.core.transcript import Transcript, function_calls, is_assistant_message
 from palestra.core.verdict import Verdict
 
@@ -37,6 +37,8 @@ class Environment(Generic[TaskType]):
     Options: ClassVar[type[BaseModel]] = Options
     task_type: ClassVar[type[Task]] = Task
     tools: ClassVar[dict[str, Tool]] = {}
+    adds_to_rows: ClassVar[bool] = False
+    """Whether `prompt` and the tools are added to what a row brings, instead of being left out for it."""
 
     def __init__(self, task: TaskType, context: Context, options: Any) -> None:
         self.task = task
@@ -55,6 +57,10 @@ class Environment(Generic[TaskType]):
         """What the model is asked: one user message, or Responses items. Not used for rows that bring their own."""
         raise TypeError(f"{type(self).__name__} has no prompt(), and the row brings no responses_create_params")
 
+    def tool_schemas(self) -> Sequence[ToolSchema]:
+        """The tools the model is offered, read after setup: the `@tool` methods, unless an episode has its own."""
+        return [tool.schema for tool in self.tools.values()]
+
     def setup(self) -> Awaitable[None] | None:
         """Prepare the episode, before the prompt is read."""
 
@@ -69,12 +75,29 @@ class Environment(Generic[TaskType]):
         """
         outputs: list[Item] = []
         for call in function_calls(items):
-            outputs.append(await answer(self, self.tools, call))
+            outputs.append(await answered(call, self.run_tool))
         return Step(tuple(outputs), done=not outputs and any(map(is_assistant_message, items)))
+
+    async def run_tool(self, name: str, arguments: str) -> str:
+        """What one call is answered: the name the model used and the JSON text of its arguments, neither checked.
+
+        Override it where answers have a form of their own, also those to unknown tools and to wrong arguments.
+        """
+        return await run_named(self, self.tools, name, arguments)
 
     def verify(self, transcript: Transcript) -> Judgement | Awaitable[Judgement]:
         """Judge the conversation."""
         raise NotImplementedError(f"{type(self).__name__} has no verify()")
+
+    def verify_group(
+        self, transcripts: Sequence[Transcript], rewards: Sequence[float]
+    ) -> Sequence[Judgement] | Awaitable[Sequence[Judgement]]:
+        """Judge all conversations about one task by comparing them: a pass over finished rollouts.
+
+        `rewards` are what they were given one by one. One judgement a transcript, in their order. The instance is an
+        episode of that task which nobody played. See `palestra verify --group`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no verify_group()")
 
     @classmethod
     def roles(cls, options: Any) -> tuple[str, ...]:

@@ -40,6 +40,21 @@ class Variant(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class Deviation(BaseModel):
+    """One thing that is judged or answered differently from NeMo Gym's environment of the same name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    behaviour: str = Field(min_length=1)
+    """What NeMo Gym does."""
+    ours: str = Field(min_length=1)
+    """What happens here."""
+    reason: str = Field(min_length=1)
+    """Why it is better so."""
+    option: str | None = None
+    """The option that brings NeMo Gym's behaviour back; `check` demands that the class has it."""
+
+
 class Manifest(BaseModel):
     """The content of environment.toml."""
 
@@ -62,6 +77,13 @@ class Manifest(BaseModel):
     """Task fields that must not reach the prompt: changing them leaves the prompt unchanged."""
     answer_key: str | None = None
     """The metric of the verdict that holds the answer as it was read, null if there is none: majorities vote on it."""
+    answer: Literal["slot", "whole", "calls", "open"] = "open"
+    """What of a conversation is judged, so that `check` knows what hides, hedges or buries a right answer. `slot`: one
+    marked place of the text, whatever stands around it. `whole`: the text as it is, nothing may be added. `calls`: tool
+    calls and the state they leave. `open`: anything that satisfies the task, also with more text."""
+    tools: tuple[str, ...] = ()
+    """Names of the tools its episodes offer, in their order; `check` compares them with the class. Tools that a row
+    brings in its `responses_create_params` are not among them."""
     agent: str = "tool_loop"
     """The loop that plays it unless a command says otherwise."""
     reverify: Literal["transcript", "replay_calls", "unsupported"] = "transcript"
@@ -75,6 +97,8 @@ class Manifest(BaseModel):
     """Other names of it, each with its own summary and fixed options."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Values that differ from the defaults of the class's Options."""
+    deviations: tuple[Deviation, ...] = ()
+    """Tables [[deviations]]: what is judged differently from NeMo Gym, each with its reason."""
 
     def as_variant(self, name: str) -> "Manifest":
         """This manifest under one of its other names."""

@@ -5,7 +5,7 @@ import json
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
@@ -177,22 +177,26 @@ def without_titles(schema: Any) -> Any:
     return found
 
 
-async def answer(environment: object, tools: Mapping[str, Tool], call: Item) -> Item:
-    """Run one function call on an environment and give its output item.
+async def answered(call: Item, run_tool: Callable[[str, str], Awaitable[str]]) -> Item:
+    """The output item of one function call; `run_tool` turns the name and the arguments' JSON text into its text.
 
     Unknown tools, bad arguments and exceptions become text for the model; only a Failure (a judge that is down, a
     worker that died) and a PalestraError (a role that was not named) escape.
     """
-    name = str(call.get("name") or "")
     call_id = call.get("call_id", "left out")
     if not isinstance(call_id, str) or not call_id:
         text = error_text("Invalid tool call: it has no call_id, so nothing can be said to answer it.")
-    elif name not in tools:
-        known = ", ".join(sorted(tools)) or "none"
-        text = error_text(f"Unknown tool {name[:100]!r}.{suggestion(name[:100], tools)} Available tools: {known}.")
     else:
-        text = await run(getattr(environment, name), tools[name], argument_text(call))
+        text = await run_tool(str(call.get("name") or ""), argument_text(call))
     return {"type": "function_call_output", "call_id": call.get("call_id"), "output": text}
+
+
+async def run_named(environment: object, tools: Mapping[str, Tool], name: str, arguments: str) -> str:
+    """What the tool of a name says to arguments, or that there is no such tool."""
+    if name not in tools:
+        known = ", ".join(sorted(tools)) or "none"
+        return error_text(f"Unknown tool {name[:100]!r}.{suggestion(name[:100], tools)} Available tools: {known}.")
+    return await run(getattr(environment, name), tools[name], arguments)
 
 
 async def run(method: Callable[..., Any], entry: Tool, arguments: str) -> str:

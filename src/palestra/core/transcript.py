@@ -10,6 +10,9 @@ from palestra.core.model import Item
 
 Value = TypeVar("Value")
 
+ENV_STATE = "is_env_state"
+"""The mark of a message that shows the whole state of an environment; a later one takes its place."""
+
 
 class once(Generic[Value]):  # noqa: N801 - used as a decorator
     """functools.cached_property without the lock that it has until Python 3.12, which costs more than most values."""

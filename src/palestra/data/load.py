@@ -72,12 +72,11 @@ def rows_of_environment(source: Source, split: str | None) -> Iterator[Row]:
 
 
 def generated_rows(source: Source, options: BaseModel, *, seed: int, n: int) -> Iterator[Row]:
-    """`n` rows made by the environment's generator. Raises PalestraError if it has none."""
+    """`n` rows made by the environment's generator. Raises PalestraError if it has none, or makes more or fewer."""
     environment = source.load()
     if not environment.can_generate():
-        raise PalestraError(
-            "usage", f"{source.name} cannot generate tasks", fix="Leave --generate out, or use --input."
-        )
+        fix = "Use rows that exist; `palestra show ENV` says which environments make some."
+        raise PalestraError("usage", f"{source.name} cannot generate tasks", fix=fix)
     number = 0
     try:
         for content in environment.generate(seed, n, options):
@@ -86,6 +85,8 @@ def generated_rows(source: Source, options: BaseModel, *, seed: int, n: int) -> 
     except Exception as error:
         message = f"the generator of {source.name} broke at row {number}: {describe(error)}"
         raise PalestraError("invalid-environment", message) from error
+    if number != n:
+        raise PalestraError("invalid-environment", f"the generator of {source.name} made {number} rows instead of {n}")
 
 
 def named(row: Row, environment: str) -> Row:

@@ -89,9 +89,9 @@ def names_another(rest: str, letter: str, choices: Mapping[str, str]) -> bool:
 
 
 def answer_colon(text: str, choices: Mapping[str, str]) -> str | None:
-    """The choice behind the first `Answer:`, as a letter or as the text of a choice."""
-    found = ANSWER_COLON.search(text)
-    return choice_named(found[1], choices) if found else None
+    """The choice behind the first `Answer:`, as a letter or as the text of a choice; none if a later one differs."""
+    found = [choice_named(match[1], choices) for match in ANSWER_COLON.finditer(text)]
+    return found[0] if found and not set(found) - {found[0], None} else None
 
 
 def answer_colon_markdown(text: str, choices: Mapping[str, str]) -> str | None:

@@ -68,6 +68,9 @@ def only_number(text: str) -> Fraction | None:
     found = NUMBER.search(plain)
     if found is None or DIGITS.search(plain[: found.start()] + plain[found.end() :]):
         return None
+    # A raised digit or a half right beside it makes another number ("7²", "7½"); with_plain_digits leaves them alone.
+    if any(beside.isnumeric() for beside in (plain[: found.start()][-1:], plain[found.end() :][:1])):
+        return None
     # An operator that stays outside of the match means that the number is part of something else ("n-4", "--4").
     if re.search(r"[-+/^]\s*$", plain[: found.start()]) or re.match(r"\s*[+/^]|-\w", plain[found.end() :]):
         return None

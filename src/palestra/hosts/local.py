@@ -151,13 +151,28 @@ class LocalSession:
                 judgement = self.environment.verify(transcript)
                 if not isinstance(judgement, (float, Verdict)):
                     judgement = await settled(judgement)
-                verdict = Verdict.of(judgement)
             except TimeoutError as error:
                 raise Failure("verifier", str(error), code="verifier-timeout") from error
-            if not self.reward.minimum <= verdict.reward <= self.reward.maximum:
-                declared = f"{self.reward.minimum}..{self.reward.maximum}"
-                raise ValueError(f"reward {verdict.reward} is outside the declared range {declared}")
-            return verdict
+            return self.verdict_of(judgement)
+
+    async def verify_group(self, transcripts: Sequence[Transcript], rewards: Sequence[float]) -> list[Verdict]:
+        """A verdict for each conversation about this task, by comparing them. Raises Failure (`verifier`, `judge`)."""
+        with boundary("verifier"):
+            try:
+                judgements = await settled(self.environment.verify_group(transcripts, rewards))
+            except TimeoutError as error:
+                raise Failure("verifier", str(error), code="verifier-timeout") from error
+            verdicts = [self.verdict_of(judgement) for judgement in judgements]
+            if len(verdicts) != len(transcripts):
+                raise ValueError(f"verify_group gave {len(verdicts)} judgements for {len(transcripts)} transcripts")
+            return verdicts
+
+    def verdict_of(self, judgement: object) -> Verdict:
+        verdict = Verdict.of(judgement)
+        if not self.reward.minimum <= verdict.reward <= self.reward.maximum:
+            declared = f"{self.reward.minimum}..{self.reward.maximum}"
+            raise ValueError(f"reward {verdict.reward} is outside the declared range {declared}")
+        return verdict
 
     async def close(self) -> None:
         with boundary("environment"):

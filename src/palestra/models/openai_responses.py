@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from palestra.core.model import Item, Reply, Sampling, StopReason, ToolSchema, Usage
-from palestra.core.transcript import assistant_message, function_calls
+from palestra.core.transcript import ENV_STATE, assistant_message, function_calls
 from palestra.models.openai_json import as_object, as_objects, count, given, member
 from palestra.wire.tokens import TOKEN_FIELDS
 
 NOT_SENT = ("stream", "background", "logprobs")
 """The first two would make the answer something else than a reply; the third is asked for through `include`."""
 
-PRIVATE_FIELDS = (*TOKEN_FIELDS, "routed_experts")
+PRIVATE_FIELDS = (*TOKEN_FIELDS, "routed_experts", ENV_STATE)
 LOGPROBS = "message.output_text.logprobs"
 
 

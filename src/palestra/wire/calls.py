@@ -32,10 +32,16 @@ def call_object(call: ModelCall) -> dict[str, Any]:
     return noted
 
 
+def flat(output: Any) -> Any:
+    """The output of a response; of transitions, which each hold the whole conversation so far, the last."""
+    is_transitions = isinstance(output, list) and output and all(isinstance(entry, list) for entry in output)
+    return output[-1] if is_transitions else output
+
+
 def output_of(rollout: Mapping[str, Any]) -> list[Item]:
     """The output items of a rollout line. ValueError if there are none."""
     response = rollout.get("response")
-    output = response.get("output") if isinstance(response, dict) else None
+    output = flat(response.get("output")) if isinstance(response, dict) else None
     if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
         raise ValueError("the line has no response with output items")
     return output

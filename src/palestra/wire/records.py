@@ -104,6 +104,8 @@ class RolloutRecord(RunRecord):
     """Why the verdict is what it is, in words."""
     components: list[str] | None = None
     """The names of the top-level fields that are weighted parts of the reward and sum to it."""
+    shaping: list[str] | None = Field(default=None, examples=[["group", "clip=-2,2"]])
+    """The steps of `palestra shape` that made `reward`, in order; `raw_reward` is what the verifier gave."""
     step_rewards: list[float] | None = None
     """The reward of each step, from environments that judge as they go."""
     calls: list[ModelCallRecord]

@@ -35,14 +35,30 @@ def materialize(row: Mapping[str, Any], environment: Environment[Any]) -> Openin
     """The prompt and tools of an episode.
 
     A row that carries `responses_create_params` brings its own input, instructions and tools, even empty ones;
-    otherwise the environment's `prompt()` and `@tool` methods make them. Raises Failure if the row is malformed.
+    otherwise the environment's `prompt()` and `@tool` methods make them. Some environments add theirs to the row's.
+    Raises Failure if the row is malformed.
     """
     params = row.get(PARAMS)
     if params is None:
-        asked = environment.prompt()
-        prompt = [user_message(asked)] if isinstance(asked, str) else asked
-        return Opening(tuple(prompt), tuple([tool.schema for tool in environment.tools.values()]))
-    return opening_of_params(params)
+        return own_opening(environment)
+    opening = opening_of_params(params)
+    return joined(opening, own_opening(environment)) if environment.adds_to_rows else opening
+
+
+def own_opening(environment: Environment[Any]) -> Opening:
+    """What an environment starts an episode with where the row says nothing."""
+    asked = environment.prompt()
+    prompt = [user_message(asked)] if isinstance(asked, str) else asked
+    return Opening(tuple(prompt), tuple(environment.tool_schemas()))
+
+
+def joined(opening: Opening, added: Opening) -> Opening:
+    """Both, one after the other. A row that was dispatched before holds what is added already."""
+    prompt = opening.prompt
+    if not added.prompt or prompt[-len(added.prompt) :] != added.prompt:
+        prompt = (*prompt, *added.prompt)
+    names = {tool.get("name") for tool in added.tools}
+    return Opening(prompt, (*[tool for tool in opening.tools if tool.get("name") not in names], *added.tools))
 
 
 def opening_of_params(params: Any) -> Opening:
@@ -91,7 +107,9 @@ def create_params(
     """The `responses_create_params` of a finished rollout: the row's own, or what the environment made."""
     own = row.get(PARAMS)
     if isinstance(own, dict):
-        params: dict[str, Any] = {**own, "input": input_items(own["input"]), "tools": own.get("tools") or []}
+        # The prompt without its instructions, which stand beside the input.
+        spoken = prompt[1:] if own.get("instructions") else prompt
+        params: dict[str, Any] = {**own, "input": list(spoken), "tools": list(tools)}
     else:
         params = {"input": list(prompt), "tools": list(tools)}
     if sampling.temperature is not None:
