@@ -117,7 +117,8 @@ async def extra_fields(source: Source) -> dict[str, tuple[str, Any]]:
     rows = [dict(row.content) for row in rows_of_environment(source, None)]
     found: dict[str, tuple[str, Any]] = {}
     pool = GradingPool()
-    host = LocalHost(source, source.options({}), pool, scripted_roles(source.folder))
+    options = source.options({})
+    host = LocalHost(source, options, pool, scripted_roles(source, options))
     try:
         cases = [case for case in read_cases(source.folder) if case.replies and not case.options and not case.roles]
         for case in cases[:CASES_PLAYED]:

@@ -127,7 +127,7 @@ def test_the_majority_of_several_judges_counts_and_a_tie_is_not_enough(votes: st
     models = {
         name: Scripted(equal if vote == "e" else different, name) for name, vote in zip(names, votes, strict=True)
     }
-    judge = Judge(Lent(**models), Options(judge_roles=tuple(names)))
+    judge = Judge(Lent(None, 5, **models), Options(judge_roles=tuple(names)))
     ballot = run(judge.compare("q", "a", "b"))
     assert ballot.is_equal is wins
     assert ballot.share("equal") == votes.count("e") / len(votes)

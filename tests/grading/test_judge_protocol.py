@@ -195,7 +195,7 @@ def test_a_template_with_a_slot_that_nobody_fills_is_refused(template: str) -> N
 
 def test_a_template_without_a_verdict_slot_gets_one_in_json_only() -> None:
     prompt = JudgePrompt("{question} {expected_answer} {generated_answer} end with [[A=B]] or [[A!=B]] {{}}")
-    values = dict.fromkeys(("question", "expected_answer", "generated_answer"), "x")
+    values: dict[str, str] = dict.fromkeys(("question", "expected_answer", "generated_answer"), "x")
     assert prompt.fill(values, BRACKET, NONCE)[0]["content"] == "x x x end with [[A=B]] or [[A!=B]] {}"
     assert prompt.fill(values, JSON, NONCE)[0]["content"].endswith(verdict_format(JSON, NONCE))
 

@@ -7,12 +7,15 @@ End of input (Ctrl-D) ends the episode and has it judged."""
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from itertools import islice
-from typing import TextIO
+from typing import Any, TextIO
 
 from palestra.agents.tool_loop import AgentLimits, ToolLoop
-from palestra.cli.options import add_environment_options, read_own_options
+from palestra.cli.options import add_environment_options, add_role_options, read_own_options
+from palestra.collection.endpoints import Endpoints
+from palestra.collection.models import open_roles, read_roles, require_roles
 from palestra.core.discovery import find
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Item, Reply, Sampling, TokenTrace, ToolSchema
@@ -28,6 +31,7 @@ EXAMPLE = "palestra play guess_number --task 3"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("environment", metavar="ENV", help="a name, a folder or module:Class")
     parser.add_argument("--task", type=int, default=0, metavar="N", help="which of its tasks, from 0")
+    add_role_options(parser)
     add_environment_options(parser)
 
 
@@ -45,20 +49,27 @@ async def play(arguments: argparse.Namespace, source_of_text: TextIO, screen: Te
     row = next((row.content for row in islice(rows_of_environment(source, None), arguments.task, None)), None)
     if row is None:
         raise PalestraError("usage", f"{source.name} has no task {arguments.task}")
-    pool = GradingPool()
-    host = LocalHost(source, options, pool)
-    try:
-        session = await host.open(row, seed=0)
+    choices = read_roles(arguments.role, arguments.role_option)
+    require_roles(source, options, choices)
+    async with AsyncExitStack() as stack:
+        roles = await open_roles(choices, Endpoints(), stack)
+        pool = GradingPool()
+        stack.push_async_callback(pool.close)
+        host = LocalHost(source, options, pool, roles)
+        stack.push_async_callback(host.close)
         try:
-            trajectory = await ToolLoop(AgentLimits()).run(session, Person(source_of_text, screen), Sampling())
-            return await session.verify(trajectory.transcript)
-        finally:
-            await session.close()
-    except Failure as failure:
-        raise PalestraError(failure.code, str(failure)) from failure
+            return await played(host, row, Person(source_of_text, screen))
+        except Failure as failure:
+            raise PalestraError(failure.code, str(failure)) from failure
+
+
+async def played(host: LocalHost, row: Mapping[str, Any], person: "Person") -> Verdict:
+    session = await host.open(row, seed=0)
+    try:
+        trajectory = await ToolLoop(AgentLimits()).run(session, person, Sampling())
+        return await session.verify(trajectory.transcript)
     finally:
-        await host.close()
-        await pool.close()
+        await session.close()
 
 
 class Person:

@@ -159,7 +159,9 @@ async def without_answer(subject: Subject) -> AsyncIterator[Attack]:
 
 async def golds(subject: Subject) -> AsyncIterator[Gold]:
     """Right replies from cases.jsonl, each with what would be wrong for its task."""
-    cases = [case for case in subject.cases if case.kind == "full" and not case.options and not case.not_attacked]
+    cases = [
+        case for case in subject.cases if case.kind == "full" and not (case.options or case.roles or case.not_attacked)
+    ]
     for case in spread(cases, GOLDS):
         row, replies = subject.row_of(case), case.replies or []
         if subject.source.manifest.answer == "calls":

@@ -100,7 +100,7 @@ async def subject_of(source: Source) -> AsyncIterator[Subject]:
     """An environment with its rows, its cases and a host, for as long as it is under check."""
     pool = GradingPool()
     options = source.options({})
-    host = LocalHost(source, options, pool, scripted_roles(source.folder))
+    host = LocalHost(source, options, pool, scripted_roles(source, options))
     try:
         rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
         yield Subject(source, rows, read_cases(source.folder), host, options)

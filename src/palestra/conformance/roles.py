@@ -1,9 +1,11 @@
 """Stand-ins for the models that an environment asks for, so that it can be checked without any."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError
 from palestra.core.model import Model
 from palestra.models.rules import Rule, RuledModel
@@ -12,10 +14,21 @@ from palestra.models.scripted import ScriptedModel
 FOLDER = "roles"
 
 
-def scripted_roles(folder: Path) -> dict[str, Model]:
-    """The scripts `roles/ROLE.jsonl` of an environment's folder as models, by role."""
-    paths = sorted((folder / FOLDER).glob("*.jsonl"))
-    return {path.stem: ScriptedModel.from_file(path).for_conversations() for path in paths}
+def scripted_roles(source: Source, options: BaseModel) -> dict[str, Model]:
+    """The scripts `roles/ROLE.jsonl` of an environment's folder as models, by role.
+
+    Raises PalestraError if the environment asks for a model that has none.
+    """
+    paths = sorted((source.folder / FOLDER).glob("*.jsonl"))
+    models = {path.stem: ScriptedModel.from_file(path).for_conversations() for path in paths}
+    for role in source.load().roles(options):
+        if role not in models:
+            path = source.folder / FOLDER / f"{role}.jsonl"
+            fix = (
+                'Write it: a script for "*" whose rules answer as that model should, so that it can be checked without.'
+            )
+            raise PalestraError("invalid-environment", f"it asks for a {role!r} model, and {path} is missing", fix=fix)
+    return models
 
 
 def ruled_roles(rules: Mapping[str, Sequence[Any]]) -> dict[str, Model]:

@@ -96,7 +96,7 @@ class Caller:
         cache = self.resources.cache
         if cache is None:
             return await self.ask(question, call)
-        parameters = self.options.judge_responses_create_params.given()
+        parameters = self.options.parameters.given()
         key = content_key(self.model.name, question.items(ANY_NONCE), parameters, sample)
         stored = await read_cached(cache, key, question)
         if stored is not None:
@@ -115,7 +115,7 @@ class Caller:
             turn = call * tries + number
             nonce = nonce_of(self.seed, turn, question.values.values())
             items = question.items(nonce)
-            sampling = self.options.judge_responses_create_params.sampling((self.seed + turn) % 2**31)
+            sampling = self.options.parameters.sampling((self.seed + turn) % 2**31)
             began = time.monotonic()
             reply = await self.respond(items, sampling)
             latency_s = time.monotonic() - began
@@ -194,7 +194,7 @@ def evaluation(answered: Answered, question: Question, options: JudgeOptions, vo
     output = [{"id": f"item_{answered.nonce}_{place}", **item} for place, item in enumerate(reply.items)]
     return {
         "responses_create_params": {
-            **options.judge_responses_create_params.given(),
+            **options.parameters.given(),
             "input": list(answered.items),
             "metadata": metadata,
         },

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from palestra.core.environment import Options
 from palestra.core.model import Sampling
@@ -51,7 +51,7 @@ class JudgeOptions(Options):
     """Models that vote, each named with --role; the majority counts, and a tie is not enough."""
     judge_samples: int = Field(default=1, ge=1, le=101)
     """Votes of each of them; more than one needs a temperature above 0."""
-    judge_responses_create_params: JudgeParameters = JudgeParameters()
+    judge_responses_create_params: dict[str, Any] = Field(default_factory=dict[str, Any])
     """Parameters of the judge calls, such as `{"temperature": 0, "max_output_tokens": 1024}`."""
     judge_max_tries: int = Field(default=3, ge=1, le=20)
     """Replies that are asked for until one holds a readable verdict; then the rollout fails."""
@@ -63,6 +63,17 @@ class JudgeOptions(Options):
     """A folder that keeps readable replies, so that the same question is asked once; several runs may share it."""
     compatible: bool = False
     """Judge as loosely as NeMo Gym does: fixed labels, of which the first one in the judge's reply counts."""
+
+    @field_validator("judge_responses_create_params")
+    @classmethod
+    def known(cls, value: dict[str, Any]) -> dict[str, Any]:
+        JudgeParameters.model_validate(value)
+        return value
+
+    @property
+    def parameters(self) -> JudgeParameters:
+        """`judge_responses_create_params`, read."""
+        return JudgeParameters.model_validate(self.judge_responses_create_params)
 
     @property
     def asks_judge(self) -> bool:

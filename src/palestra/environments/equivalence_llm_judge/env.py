@@ -39,9 +39,11 @@ class Question(Task):
     expected_answer: str = ""
     """The gold answer; some rows have it as `metadata.expected_answer`."""
     metadata: Metadata | None = None
+    """Further facts about the row."""
     template_metadata: TemplateMetadata | None = None
     """Says how the answer is found in the reply."""
     responses_create_params: dict[str, Any] | None = None
+    """The row's own prompt, in NeMo Gym's format."""
 
     @property
     def gold(self) -> str:
@@ -67,7 +69,9 @@ class Equivalence(JudgedEnvironment[Question]):
         judge_system_message: str | None = None
         """Said to the judge before its question."""
         judge_equal_label: str = Field(default=EQUAL_LABEL, min_length=1)
+        """The bracket protocol's label for equivalent answers."""
         judge_not_equal_label: str = Field(default=DIFFERENT_LABEL, min_length=1)
+        """The bracket protocol's label for answers that are not equivalent."""
         question_extract_regex: str | None = None
         """Finds the question in the last user message."""
         response_extract_regex: str | None = None
@@ -79,9 +83,11 @@ class Equivalence(JudgedEnvironment[Question]):
         check_twice_swap: bool = True
         """Ask again with gold and answer in each other's place; both verdicts must be `equal`."""
         reward_if_swap_fails: float = Field(default=0.0, ge=-1, le=1)
+        """The reward of an answer that is `equal` in one order only."""
         check_full_generation_on_fail: bool = True
         """Where the answer that a row's regex found is not equal, judge the whole reply."""
         reward_if_full_generation_succeeds: float = Field(default=0.5, ge=-1, le=1)
+        """The reward of a reply that is equal as a whole, though its extracted answer is not."""
         msg_extraction_failure: str = "[NO VALID ANSWER EXTRACTED]"
         """`compatible` only: what the judge is shown where the model said nothing."""
         regex_deadline_s: float = Field(default=10.0, gt=0)
