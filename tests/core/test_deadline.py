@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from palestra.core.deadline import RUNNING, Deadline, stopped_s
+from palestra.core.deadline import RUNNING, TimeLimits, stopped_s
 from tests.rollout.virtual_time import run
 
 
 async def spend(work_s: float, stand_s: float, limit_s: float) -> float:
-    with Deadline(limit_s) as deadline:
+    with TimeLimits(limit_s).deadline() as deadline:
         await asyncio.sleep(work_s / 2)
         deadline.stop()
         await asyncio.sleep(stand_s)
@@ -39,7 +39,7 @@ def test_stops_nest_and_come_from_other_tasks() -> None:
         deadline.go_on()
 
     async def main() -> float:
-        with Deadline(10):
+        with TimeLimits(10).deadline():
             await asyncio.gather(stand(50), stand(100), stand(70))
             await asyncio.sleep(9)
             return stopped_s()
@@ -49,7 +49,7 @@ def test_stops_nest_and_come_from_other_tasks() -> None:
 
 def test_a_clock_that_starts_again_after_the_block_harms_nothing() -> None:
     async def main() -> None:
-        with Deadline(10) as deadline:
+        with TimeLimits(10).deadline() as deadline:
             deadline.stop()
         deadline.go_on()
         assert RUNNING.get() is None
@@ -60,7 +60,7 @@ def test_a_clock_that_starts_again_after_the_block_harms_nothing() -> None:
 
 def test_an_ended_deadline_stays_ended() -> None:
     async def late() -> None:
-        with Deadline(10) as deadline:
+        with TimeLimits(10).deadline() as deadline:
             try:
                 await asyncio.sleep(20)
             finally:

@@ -15,6 +15,7 @@ from palestra.core.model import Sampling
 from palestra.core.transcript import user_message
 from palestra.models.openai import OpenAIModel
 from palestra.models.openai_errors import retry_after_s
+from palestra.transport import connection as transport
 from tests.simulated_endpoint import Answer, SimulatedEndpoint, always, ask, chat_completion, response
 
 CHAT = "/v1/chat/completions"
@@ -29,6 +30,10 @@ def failure_of(answer: Any, path: str = CHAT, at: str | None = None, **options: 
     with pytest.raises(Failure) as caught:
         ask(lambda url: OpenAIModel("m", base_url=at or url, **options), {path: always(answer)})
     return caught.value
+
+
+def told(headers: dict[str, str]) -> transport.Answer:
+    return transport.Answer(429, [(name.encode(), value.encode()) for name, value in headers.items()], b"")
 
 
 def said(message: str, status: int, code: str | None = None) -> Answer:
@@ -95,12 +100,12 @@ class TestRetryAfter:
         ],
     )
     def test_each_form_is_read(self, headers: dict[str, str], expected: float | None) -> None:
-        assert retry_after_s(headers) == expected
+        assert retry_after_s(told(headers)) == expected
 
     @pytest.mark.parametrize("zone", ["GMT", "-0000"])
     def test_a_date_is_a_wait_from_now(self, zone: str) -> None:
         date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True).replace("GMT", zone)
-        assert 55 < (retry_after_s({"Retry-After": date}) or 0) <= 60
+        assert 55 < (retry_after_s(told({"Retry-After": date})) or 0) <= 60
 
     @pytest.mark.parametrize("status", [429, 503])
     def test_it_travels_with_the_failure(self, status: int) -> None:
@@ -147,7 +152,7 @@ class TestBadReplies:
     def test_a_body_that_says_it_is_too_long_is_not_read(self) -> None:
         failure = failure_of(Answer(headers={"Content-Length": str(50 * 10**6)}, broken="half"))
         assert (failure.code, failure.retryable) == ("model-bad-reply", True)
-        assert "50000000 bytes, more than 32 MiB" in failure.message
+        assert "more than 32 MiB" in failure.message
 
 
 class TestConnections:

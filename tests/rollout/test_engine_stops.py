@@ -8,7 +8,7 @@ import pytest
 
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Reply
-from palestra.rollout.engine import RECORD_TOGETHER
+from palestra.rollout.engine import JOBS_READ_AHEAD, RECORD_TOGETHER
 from tests.rollout.stage import Episode, Says, Stage
 
 
@@ -80,7 +80,7 @@ def test_a_broken_store_ends_the_run_at_once_and_closes_every_episode() -> None:
     stage = Stage(broken=PalestraError("missing-file", "the disk is gone"))
     with pytest.raises(PalestraError, match="the disk is gone"):
         stage.play(1000, concurrency=4)
-    assert len(stage.episodes) <= 4 + RECORD_TOGETHER
+    assert len(stage.episodes) <= 4 + RECORD_TOGETHER + JOBS_READ_AHEAD
     assert all(episode.closed for episode in stage.episodes)
     assert stage.outcomes == []
 

@@ -27,6 +27,9 @@ from palestra.wire.rows import Opening, materialize
 Result = TypeVar("Result")
 
 CLOSE_TIMEOUT_S = 30.0
+ENVIRONMENT = boundary("environment")
+TASK = boundary("environment", code="task-invalid")
+VERIFIER = boundary("verifier")
 
 
 class LocalContext:
@@ -83,7 +86,7 @@ class LocalHost:
         )
         environment = None
         try:
-            with boundary("environment"):
+            with ENVIRONMENT:
                 environment = self.environment_class(task, context, self.options)
                 preparing = environment.setup()
                 if preparing is not None:
@@ -92,14 +95,14 @@ class LocalHost:
         except BaseException:
             if environment is not None:
                 # What broke the setup is what is reported, not that a half-made episode cannot be tidied up.
-                with suppress(Failure), boundary("environment"):
+                with suppress(Failure), ENVIRONMENT:
                     closing = environment.close()
                     if closing is not None:
                         await finish(closing)
             raise
 
     def task_of(self, row: Mapping[str, Any]) -> Task:
-        with boundary("environment", code="task-invalid"):
+        with TASK:
             try:
                 return self.environment_class.task_type.from_row(row)
             except ValidationError as error:
@@ -109,7 +112,7 @@ class LocalHost:
         """Enter the environment's shared resource, once for all episodes."""
         async with self.entering:
             if not self.entered:
-                with boundary("environment"):
+                with ENVIRONMENT:
                     self.shared = await self.resources.enter_async_context(self.environment_class.shared(self.options))
                 self.entered = True
 
@@ -130,7 +133,7 @@ class LocalSession:
         self.reward = reward
 
     async def step(self, items: Sequence[Item]) -> Step:
-        with boundary("environment"):
+        with ENVIRONMENT:
             step = await settled(self.environment.step(items))
             if not isinstance(step, Step):
                 raise TypeError(f"step returned {type(step).__name__}, not a Step")
@@ -139,7 +142,7 @@ class LocalSession:
             return step
 
     async def verify(self, transcript: Transcript) -> Verdict:
-        with boundary("verifier"):
+        with VERIFIER:
             try:
                 judgement = self.environment.verify(transcript)
                 if not isinstance(judgement, (float, Verdict)):
@@ -153,13 +156,13 @@ class LocalSession:
             return verdict
 
     async def close(self) -> None:
-        with boundary("environment"):
+        with ENVIRONMENT:
             closing = self.environment.close()
         if closing is not None:
             await finish(closing)
 
 
 async def finish(closing: Awaitable[None]) -> None:
-    with boundary("environment"):
+    with ENVIRONMENT:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await settled(closing)
