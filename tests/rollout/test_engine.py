@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from palestra.core.errors import PalestraError
-from palestra.rollout.engine import JOBS_READ_AHEAD, RECORD_TOGETHER
+from palestra.rollout.engine import JOBS_LEFT, JOBS_READ_AHEAD, RECORD_TOGETHER
 from palestra.rollout.plan import Job
 from palestra.rollout.record import Outcome
 from tests.rollout.stage import Episode, Says, Stage
@@ -28,7 +28,7 @@ def test_jobs_are_taken_only_a_little_ahead_of_the_work() -> None:
     engine.observe = lambda outcome: ahead.append(stage.taken - len(ahead))
     asyncio.run(engine.run(stage.jobs(1000)))
     assert len(ahead) == 1000
-    assert max(ahead) <= 5 + JOBS_READ_AHEAD + RECORD_TOGETHER
+    assert max(ahead) <= 5 + JOBS_LEFT + JOBS_READ_AHEAD + RECORD_TOGETHER
 
 
 def test_outcomes_are_observed_after_they_are_stored() -> None:
