@@ -31,10 +31,13 @@ class TimeLimits:
         return Deadline(self)
 
     def watch(self, limit: "TimeLimit") -> None:
-        self.under_way[limit] = None
         if self.timer is None or self.loop is not limit.loop:
+            if self.under_way and self.loop is not limit.loop:
+                # What a loop left unfinished when it ended can be ended by nobody.
+                self.under_way.clear()
             self.loop = limit.loop
             self.timer = limit.loop.call_at(limit.due, self.expire)
+        self.under_way[limit] = None
 
     def expire(self) -> None:
         """End the blocks whose time is over, and look again when the next one's is."""

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from palestra.core.deadline import TimeLimits
 from palestra.core.errors import Failure, PalestraError, describe
-from palestra.transport.client import Client
+from palestra.transport.client import Client, UntrustedCertificate, split_url
 from palestra.transport.connection import BadAnswer, CutOff
 
 Cookies: TypeAlias = Mapping[str, str]
@@ -90,18 +90,18 @@ class Connection:
             what = f"answered {route} with something that is not whole HTTP ({error})"
         else:
             what = f"cannot be reached for {route}: {self._clean_text(describe(error))}"
-        return Failure("host", f"{self.server} {what}", retryable=True)
+        is_refused = isinstance(error, UntrustedCertificate)
+        return Failure("host", f"{self.server} {what}", retryable=not is_refused, fatal=is_refused)
 
 
 def _split(url: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        if sound and not (parts.username or parts.password or parts.query):
+        parts = split_url(url)
+        if "@" not in parts.netloc and not parts.query:
             return parts._replace(path=parts.path.rstrip("/"), fragment="")
     except ValueError:
+        # Its text can repeat the value, which can hold a password.
         pass
-    # The value is not shown, as it can hold a password.
     message = "The host URL must start with http:// or https:// and name a host; it holds no user and no query."
     raise PalestraError("usage", message, fix="Give the server's base URL, and a secret as token.")
 

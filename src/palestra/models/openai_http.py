@@ -3,18 +3,20 @@
 import json
 from base64 import b64encode
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote
 
 from palestra.core.deadline import TimeLimits
 from palestra.core.errors import Failure, PalestraError, describe
-from palestra.transport.client import Client
+from palestra.transport.client import Client, UntrustedCertificate, split_url
 from palestra.transport.connection import Answer, BadAnswer
 from palestra.wire.encoding import encode
 
 MAX_BODY_BYTES = 32 * 2**20
 """Twice the longest honest reply: 131,072 tokens with ids and log-probabilities are about 16 MB."""
 CONNECT_TIMEOUT_S = 30.0
-KEEP_ALIVE_S = 15.0
+KEEP_ALIVE_S = 4.0
+"""Below the 5 s after which uvicorn, and so vLLM and SGLang, drops an idle connection: a POST sent into that moment
+would be lost."""
 SHORTEST_SECRET = 4
 """Shorter keys are placeholders ("-", "x"); taking them out would only garble messages."""
 
@@ -27,11 +29,15 @@ class Endpoint:
         key = (api_key or "").strip()
         if not key.isprintable():
             raise PalestraError("usage", "The API key holds a character that no HTTP header can carry.")
-        if key and self._parts.username:
+        user, password = self._parts.username, self._parts.password or ""
+        if key and user is not None:
             raise PalestraError("usage", "Give an API key or a user in the base URL, not both.")
         self.has_key = bool(key)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self._secrets = _forms(key) + _forms(unquote(self._parts.password or ""))
+        self._secrets = _forms(key) + _forms(unquote(password))
+        if len(password) >= SHORTEST_SECRET:
+            # As they are in the header and in the URL.
+            self._secrets = (_base64(f"{unquote(user or '')}:{unquote(password)}"), *self._secrets, password)
         self._calls = TimeLimits(call_timeout_s)
         connect_timeout_s = min(CONNECT_TIMEOUT_S, call_timeout_s)
         self._client = Client(self._parts, headers, connect_timeout_s=connect_timeout_s, keep_alive_s=KEEP_ALIVE_S)
@@ -85,7 +91,10 @@ class Endpoint:
             message = f"{self.url} did not answer within {self._calls.seconds:g} s"
             return Failure("model", message, code="model-timeout", retryable=True)
         if isinstance(error, BadAnswer):
-            return self._bad("something that is not HTTP")
+            return self._bad(f"something that is not HTTP: {error}")
+        if isinstance(error, UntrustedCertificate):
+            message = f"no connection to {self.url}: {error}"
+            return Failure("model", message, code="model-unreachable", fatal=True)
         message = f"no connection to {self.url}: {self.clean(describe(error))}"
         return Failure("model", message, code="model-unreachable", retryable=True)
 
@@ -95,18 +104,20 @@ class Endpoint:
 
 def _split(base_url: str) -> SplitResult:
     try:
-        parts = urlsplit(base_url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return parts
+        return split_url(base_url)
     except ValueError:
-        pass
-    # The value is not shown, as it can hold a password.
-    raise PalestraError("usage", "The base URL must start with http:// or https:// and name a host.")
+        # The value is not shown, as it can hold a password, and neither is the error, which can repeat it.
+        message = "The base URL must start with http:// or https:// and name a host."
+        raise PalestraError("usage", message) from None
 
 
 def _forms(secret: str) -> tuple[str, ...]:
     """The secret as it may be written in a text, longest form first."""
     if len(secret) < SHORTEST_SECRET:
         return ()
-    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), b64encode(secret.encode()).decode().rstrip("=")}
+    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), _base64(secret)}
     return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _base64(secret: str) -> str:
+    return b64encode(secret.encode()).decode().rstrip("=")

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from palestra.agents.tool_loop import ToolLoop
 from palestra.core.deadline import TimeLimits
-from palestra.core.errors import Failure, PalestraError, boundary
+from palestra.core.errors import Failure, PalestraError, boundary, is_stray
 from palestra.core.model import Model, Sampling
 from palestra.core.session import Host, Session
 from palestra.rollout.plan import Job
@@ -147,15 +147,20 @@ class Engine:
             self.abandon()
             return
         self.stop_reason = reason
+        self.stop_pulling()
         self.later(self.limits.grace_s, self.abandon)
 
     def abandon(self) -> None:
         for worker in self.workers:
             worker.cancel()
-        if self.pulling is not None:
-            self.pulling.cancel()
+        self.stop_pulling()
         # Once more for episodes that hang while they are closed.
         self.later(ABANDON_AGAIN_S, self.abandon)
+
+    def stop_pulling(self) -> None:
+        """Wake who waits for a job: reading can take long, and what it finds is not played any more."""
+        if self.pulling is not None:
+            self.pulling.cancel()
 
     async def settle(self, players: list[asyncio.Task[None]]) -> None:
         """See the last rollouts acknowledged."""
@@ -187,7 +192,12 @@ class Engine:
     async def pull(self, jobs: Iterator[Job]) -> None:
         """Read some jobs ahead."""
         # In a thread: a resume may skip millions of finished rows before the next job.
-        batch = await asyncio.to_thread(lambda: list(islice(jobs, JOBS_READ_AHEAD)))
+        try:
+            batch = await asyncio.to_thread(lambda: list(islice(jobs, JOBS_READ_AHEAD)))
+        except asyncio.CancelledError as error:
+            if is_stray(error):
+                raise RuntimeError("reading the jobs was cancelled by something that is not this run") from error
+            raise
         self.exhausted = len(batch) < JOBS_READ_AHEAD
         self.buffer.extend(batch)
         self.pulling = None
@@ -227,9 +237,11 @@ class Engine:
             except Failure as error:
                 outcome = failed(job, progress, fingerprint, error)
                 stored = self.store.add_failure(outcome.line)
-            outcomes.setdefault(stored, []).append(outcome)
-        for stored, together in outcomes.items():
-            stored.add_done_callback(partial(self.acknowledge, together))
+            together = outcomes.setdefault(stored, [])
+            if not together:
+                # It is called in a later turn of the loop, when all that share the future are there.
+                stored.add_done_callback(partial(self.acknowledge, together))
+            together.append(outcome)
 
     def acknowledge(self, outcomes: list[Outcome], stored: "asyncio.Future[None]") -> None:
         error = stored.exception()

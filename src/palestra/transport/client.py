@@ -4,50 +4,70 @@ A model call through aiohttp cost more processor time than all else of a rollout
 """
 
 import asyncio
+import re
 import socket
 from base64 import b64encode
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from palestra.core.deadline import TimeLimits
-from palestra.transport.connection import Answer, Connection
+from palestra.transport.connection import Answer, Connection, Disconnected
 
 PORTS = MappingProxyType({"http": 80, "https": 443})
 ADDRESSES_KEPT_S = 10.0
+ATTEMPT_S = 3.0
+"""An address that does not answer for so long is passed over if the host has another."""
 SAFE = "/%:@!$&'()*+,;=~?"
+TARGETS_KEPT = 256
+"""Models make up names of tools, and those are targets."""
+HOST = re.compile(r"[^\x00-\x20\x7f]+")
 
 
 class ConnectTimeout(ConnectionError):
     """No connection came about in time."""
 
 
+class UntrustedCertificate(ConnectionError):
+    """The host could not show that it is the host; the text says why."""
+
+
 class Client:
-    """The connections to the origin of a URL. Used in one event loop."""
+    """The connections to the origin of a URL.
+
+    They belong to the event loop of the calls. Calls from another one, after the first has ended, begin anew.
+    """
 
     def __init__(
         self, parts: SplitResult, headers: Mapping[str, str], *, connect_timeout_s: float, keep_alive_s: float
     ) -> None:
-        """A user and password in the URL become basic authorization.
+        """A user and password in the URL, which comes from `split_url`, become basic authorization.
 
         Connections that were idle for `keep_alive_s` are not used again: they may be about to be closed.
         """
-        assert parts.hostname is not None
         self.is_secure = parts.scheme == "https"
-        self.name = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
+        self.name = host_of(parts)
         self.port = parts.port or PORTS[parts.scheme]
         self.keep_alive_s = keep_alive_s
         self.common_headers = head_of(parts, self.name, headers)
         self.requests: dict[str, bytes] = {}
         """The start of a request for each target, made once."""
-        self.idle: list[Connection] = []
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.idle: deque[Connection] = deque()
+        """In the order in which they became idle."""
         self.open: set[Connection] = set()
+        self.closings = 0
         self.connecting = TimeLimits(connect_timeout_s)
-        self.resolving = asyncio.Lock()
+        self.attempting = TimeLimits(ATTEMPT_S)
+        self.lookup: asyncio.Future[list[Any]] | None = None
         self.addresses: list[str] = [self.name] if is_address(self.name) else []
         self.addresses_until = float("inf") if self.addresses else 0.0
+        self.reached = ""
+        """The address that took the last connection."""
         self.tls: Any = None
 
     async def post(
@@ -61,67 +81,97 @@ class Client:
     ) -> Answer:
         """POST to a path with its query; see `Connection.ask`.
 
-        Raises BadAnswer, Disconnected, CutOff, ConnectTimeout or another OSError.
+        Raises BadAnswer, Disconnected, CutOff, ConnectTimeout, UntrustedCertificate or another OSError.
         """
+        loop = asyncio.get_running_loop()
+        if loop is not self.loop:
+            self.begin(loop)
         start = self.requests.get(target) or self.begun(target)
         more = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1") if headers else b""
-        connection = self.kept() or await self.connect()
+        connection = self.kept(loop.time()) or await self.connect(loop)
         request = b"%sContent-Length: %d\r\n%s\r\n%s" % (start, len(data), more, data)
         answer = await connection.ask(request, max_bytes, cut=cut)
         if connection.is_open:
-            connection.idle_since = connection.loop.time()
+            connection.idle_since = loop.time()
             self.idle.append(connection)
         return answer
 
-    def begun(self, target: str) -> bytes:
-        line = f"POST {quote(target, safe=SAFE)} HTTP/1.1\r\n".encode()
-        self.requests[target] = line + self.common_headers
-        return self.requests[target]
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave the connections of a loop that has ended: nothing can be done with them any more."""
+        self.loop = loop
+        self.idle.clear()
+        self.open = set()
+        self.lookup = None
 
-    def kept(self) -> Connection | None:
-        """The connection that was used last, if it can be used again."""
-        while self.idle:
-            connection = self.idle.pop()
-            if connection.is_open and connection.loop.time() - connection.idle_since < self.keep_alive_s:
+    def begun(self, target: str) -> bytes:
+        start = f"POST {quote(target, safe=SAFE)} HTTP/1.1\r\n".encode() + self.common_headers
+        if len(self.requests) < TARGETS_KEPT:
+            self.requests[target] = start
+        return start
+
+    def kept(self, now: float) -> Connection | None:
+        """The connection that was used last, if it can be used again. Those that were idle for too long are closed."""
+        idle = self.idle
+        while idle and now - idle[0].idle_since > self.keep_alive_s:
+            idle.popleft().abort()
+        while idle:
+            connection = idle.pop()
+            if connection.is_open:
                 return connection
-            connection.abort()
         return None
 
-    async def connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
+    async def connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        closings = self.closings
         try:
             with self.connecting.limit():
-                return await self.connect_to_any(loop, await self.resolved(loop))
+                connection = await self.connect_to_any(loop, await self.resolved(loop))
         except TimeoutError as error:
             if error.errno is not None:
                 raise
             raise ConnectTimeout(f"no connection within {self.connecting.seconds:g} s") from None
+        if self.closings != closings:
+            connection.abort()
+            raise Disconnected("the client was closed")
+        return connection
 
     async def connect_to_any(self, loop: asyncio.AbstractEventLoop, addresses: list[str]) -> Connection:
-        """A connection to the first address that takes one."""
+        """A connection to the first address that takes one, or the error of the last."""
+        for address in addresses[:-1]:
+            # TimeoutError is an OSError, too.
+            with suppress(OSError), self.attempting.limit():
+                return await self.connect_to(loop, address)
+        return await self.connect_to(loop, addresses[-1])
+
+    async def connect_to(self, loop: asyncio.AbstractEventLoop, address: str) -> Connection:
         secure = {"ssl": self.tls_context(), "server_hostname": self.name} if self.is_secure else {}
-        for address in addresses:
-            try:
-                transport, connection = await loop.create_connection(
-                    lambda: Connection(loop, self.open.discard), address, self.port, **secure
-                )
-            except OSError:
-                if address == addresses[-1]:
-                    raise
-                continue
-            notice_dead_peer(transport.get_extra_info("socket"))
-            self.open.add(connection)
-            return connection
-        raise OSError(f"{self.name} has no address")
+        try:
+            transport, connection = await loop.create_connection(
+                lambda: Connection(loop, self.open), address, self.port, **secure
+            )
+        except OSError as error:
+            reason = getattr(error, "verify_message", None)
+            if reason is None:
+                raise
+            raise UntrustedCertificate(f"its certificate is not accepted: {reason}") from None
+        notice_dead_peer(transport.get_extra_info("socket"))
+        self.reached = address
+        return connection
 
     async def resolved(self, loop: asyncio.AbstractEventLoop) -> list[str]:
-        """The addresses of the host, asked for once for all connections of a moment."""
-        async with self.resolving:
-            if loop.time() >= self.addresses_until:
-                found = await loop.getaddrinfo(self.name, self.port, type=socket.SOCK_STREAM)
-                self.addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-                self.addresses_until = loop.time() + ADDRESSES_KEPT_S
+        """The addresses of the host, asked for once for all connections of a moment; the one that works first."""
+        if loop.time() < self.addresses_until:
             return self.addresses
+        if self.lookup is None or self.lookup.done():
+            self.lookup = asyncio.ensure_future(loop.getaddrinfo(self.name, self.port, type=socket.SOCK_STREAM))
+            # Nobody may be left to hear of its error.
+            self.lookup.add_done_callback(lambda lookup: lookup.cancelled() or lookup.exception())
+        # Not awaited itself: whoever is cancelled here must not cancel it for the others.
+        lookup = self.lookup
+        await asyncio.wait([lookup])
+        found = dict.fromkeys(str(entry[4][0]) for entry in lookup.result())
+        self.addresses = sorted(found, key=lambda address: address != self.reached)
+        self.addresses_until = loop.time() + ADDRESSES_KEPT_S
+        return self.addresses
 
     def tls_context(self) -> Any:
         if self.tls is None:
@@ -133,22 +183,43 @@ class Client:
         return self.tls
 
     async def close(self) -> None:
+        """Close all connections. Calls that are under way end with Disconnected or CutOff."""
+        self.closings += 1
+        if self.loop is asyncio.get_running_loop():
+            for connection in tuple(self.open):
+                connection.abort()
         self.idle.clear()
-        for connection in self.open:
-            connection.abort()
         # Transports close in the next turn of the loop.
         await asyncio.sleep(0)
 
 
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL that a Client can use. Raises ValueError."""
+    # What came of bytes that are no UTF-8 can be sent nowhere.
+    url.encode()
+    parts = urlsplit(url)
+    if parts.scheme not in PORTS or parts.port == 0 or not HOST.fullmatch(host_of(parts)):
+        raise ValueError("no HTTP origin")
+    return parts
+
+
+def host_of(parts: SplitResult) -> str:
+    """The host as it is looked up. Raises ValueError if there is none, or none of this form can be."""
+    name = parts.hostname or ""
+    return name if is_address(name) else name.encode("idna").decode()
+
+
 def head_of(parts: SplitResult, name: str, headers: Mapping[str, str]) -> bytes:
     """The headers that all requests have."""
-    host = f"[{name}]" if ":" in name else name
+    # The zone of an address ("fe80::1%eth0") means something only here.
+    host = f"[{name.partition('%')[0]}]" if ":" in name else name
     named = {"Host": host if parts.port in (None, PORTS[parts.scheme]) else f"{host}:{parts.port}", **headers}
     if parts.username is not None:
         credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         named["Authorization"] = f"Basic {b64encode(credentials).decode()}"
-    # No Accept-Encoding: what is not asked for must not come compressed.
-    return "".join(f"{name}: {value}\r\n" for name, value in {**named, "Accept": "*/*"}.items()).encode()
+    # Who says nothing of encodings accepts all of them.
+    named |= {"Accept": "*/*", "Accept-Encoding": "identity"}
+    return "".join(f"{name}: {value}\r\n" for name, value in named.items()).encode()
 
 
 def is_address(name: str) -> bool:
