@@ -153,6 +153,9 @@ class Client:
             if reason is None:
                 raise
             raise UntrustedCertificate(f"its certificate is not accepted: {reason}") from None
+        # Here and not when it is made: uvloop does not tell of the loss of one whose making was cancelled.
+        if connection.is_open:
+            self.open.add(connection)
         notice_dead_peer(transport.get_extra_info("socket"))
         self.reached = address
         return connection

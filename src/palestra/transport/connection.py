@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self, loop: asyncio.AbstractEventLoop, among: "set[Connection]") -> None:
-        """The connection is among these while there is one."""
+        """When it is lost it is removed from `among`."""
         self.loop = loop
         self.among = among
         self.parser = httptools.HttpResponseParser(self)
@@ -112,7 +112,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no asyncio.Transport by class.
         self.transport = cast("asyncio.Transport", transport)
-        self.among.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self.answered is None or self.answered.done():
@@ -159,7 +158,8 @@ class Connection(asyncio.Protocol):
         self.status = self.parser.get_status_code()
         told = {name.lower(): value for name, value in self.headers}
         length, coding = told.get(b"content-length"), told.get(b"transfer-encoding")
-        self.ends_with_connection = length is None and coding is None and self.status not in WITHOUT_BODY
+        has_body = self.status not in WITHOUT_BODY
+        self.ends_with_connection = has_body and length is None and coding is None
         if self.status < 100:
             self.fail(BadAnswer("the status is no number from 100 on"))
         elif coding is not None and coding.strip().lower() != b"chunked":
@@ -167,7 +167,7 @@ class Connection(asyncio.Protocol):
         elif self.status < 300 and told.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             self.fail(BadAnswer("its body is compressed, which was not asked for"))
         # The parser has seen that it is a number.
-        elif length is not None and not self.cut and int(length) > self.max_bytes:
+        elif has_body and length is not None and not self.cut and int(length) > self.max_bytes:
             self.finish(is_cut=True)
             self.abort()
 
