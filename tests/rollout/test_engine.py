@@ -172,3 +172,27 @@ def test_nothing_is_left_to_happen_after_a_run_that_was_stopped_twice() -> None:
         assert len(engine.timers) == before
 
     asyncio.run(main())
+
+
+def test_outcomes_that_share_a_future_are_each_observed_also_if_one_cannot_be_recorded() -> None:
+    class Sharing(Stage):
+        shared: asyncio.Future[None] | None = None
+
+        def kept(self, lines: list[dict[str, Any]], line: dict[str, Any]) -> asyncio.Future[None]:
+            if self.shared is None:
+                self.shared = asyncio.get_running_loop().create_future()
+                asyncio.get_running_loop().call_soon(self.shared.set_result, None)
+            if line["_ng_task_index"] == 3:
+                raise LookupError("a bug in the store")
+            lines.append(line)
+            return self.shared
+
+        async def settled(self) -> None:
+            assert self.shared is not None
+            await self.shared
+
+    stage = Sharing()
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(stage.engine(concurrency=1).run(stage.jobs(6)))
+    assert [str(error) for error in caught.value.exceptions] == ["a bug in the store"]
+    assert [outcome.line["_ng_task_index"] for outcome in stage.outcomes] == [0, 1, 2]
