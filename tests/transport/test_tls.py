@@ -73,6 +73,18 @@ def test_a_certificate_that_nobody_vouches_for(play: Play, certificate: Path) ->
     play(main())
 
 
+def test_an_authority_of_ones_own(play: Play, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    async def main() -> None:
+        async with serving(certificate) as server:
+            client = server.client(at="localhost")
+            assert (await ask(client)).body == b"hello"
+            await client.close()
+
+    play(main())
+
+
 def test_a_certificate_of_another_host(play: Play, certificate: Path) -> None:
     async def main() -> None:
         async with serving(certificate) as server:

@@ -152,7 +152,8 @@ class Client:
             reason = getattr(error, "verify_message", None)
             if reason is None:
                 raise
-            raise UntrustedCertificate(f"its certificate is not accepted: {reason}") from None
+            advice = "SSL_CERT_FILE can name a file of authorities to trust"
+            raise UntrustedCertificate(f"its certificate is not accepted: {reason} ({advice})") from None
         # Here and not when it is made: uvloop does not tell of the loss of one whose making was cancelled.
         if connection.is_open:
             self.open.add(connection)
