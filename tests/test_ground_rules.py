@@ -108,7 +108,7 @@ def test_import_palestra_loads_only_pydantic_and_the_standard_library() -> None:
 def test_help_loads_no_model_no_http_and_no_pydantic_beyond_core() -> None:
     loaded = loaded_modules("import palestra.cli.main as cli; cli.main(['--help'])")
     assert not loaded & {
-        "aiohttp", "orjson", "numpy", "tokenizers", "jinja2", "sympy", "reasoning_gym", "starlette", "uvicorn",
+        "httptools", "orjson", "numpy", "tokenizers", "jinja2", "sympy", "reasoning_gym", "starlette", "uvicorn",
     }  # fmt: skip
 
 

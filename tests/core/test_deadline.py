@@ -222,9 +222,9 @@ class TestSharedTimer:
             return loop.time() - began
 
         async def main() -> list[float | None]:
-            return await asyncio.gather(
-                stopping(1, 2), self.block(limits, 0, 20), stopping(9, 100), self.block(limits, 5, 20), stopping(0, 0)
-            )
+            stops = [stopping(1, 2), stopping(9, 100), stopping(0, 0)]
+            blocks = [self.block(limits, 0, 20), self.block(limits, 5, 20)]
+            return [*await asyncio.gather(*stops, *blocks)]
 
-        assert run(main()) == ([14, 10, 210, 10, 10], 210)
+        assert run(main()) == ([14, 210, 10, 10, 10], 210)
         assert not limits.under_way
