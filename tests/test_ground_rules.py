@@ -14,11 +14,12 @@ SOURCE = Path(__file__).parents[1] / "src" / "palestra"
 LAYERS = {
     "core": set[str](),
     "wire": {"core"},
+    "transport": {"core"},
     "grading": {"core"},
     "sandbox": {"core"},
     "environments": {"core", "wire", "grading", "sandbox"},
-    "models": {"core", "wire"},
-    "hosts": {"core", "wire"},
+    "models": {"core", "wire", "transport"},
+    "hosts": {"core", "wire", "transport"},
     "agents": {"core", "wire", "models", "hosts"},
     "rollout": {"core", "wire", "models", "hosts", "agents"},
     "store": {"core", "wire", "rollout"},
@@ -107,7 +108,7 @@ def test_import_palestra_loads_only_pydantic_and_the_standard_library() -> None:
 def test_help_loads_no_model_no_http_and_no_pydantic_beyond_core() -> None:
     loaded = loaded_modules("import palestra.cli.main as cli; cli.main(['--help'])")
     assert not loaded & {
-        "aiohttp", "orjson", "numpy", "tokenizers", "jinja2", "sympy", "reasoning_gym", "starlette", "uvicorn",
+        "httptools", "orjson", "numpy", "tokenizers", "jinja2", "sympy", "reasoning_gym", "starlette", "uvicorn",
     }  # fmt: skip
 
 

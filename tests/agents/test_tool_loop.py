@@ -10,7 +10,7 @@ import pytest
 
 from palestra import Failure, Item, Reply, Sampling, Step, Transcript, Verdict
 from palestra.agents.tool_loop import AgentLimits, ToolLoop, Trajectory
-from palestra.core.deadline import RUNNING, Deadline
+from palestra.core.deadline import RUNNING, TimeLimits
 from palestra.core.model import CallTokens, ModelCall, TokenTrace, Usage
 from palestra.core.tools import answered, run_named, tool, tools_of
 from palestra.core.transcript import assistant_message, function_calls, is_assistant_message, user_message
@@ -187,7 +187,7 @@ class TestLimits:
 
         async def main() -> Trajectory:
             loop = ToolLoop(AgentLimits(max_steps=4, time_limit_s=0.1))
-            with Deadline(60):
+            with TimeLimits(60).deadline():
                 return await loop.run(DeskSession(lambda number, items: Step()), Waiting(DONE), Sampling())
 
         assert asyncio.run(main()).end_reason == "max_steps"

@@ -6,15 +6,18 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Sampling
 from palestra.core.transcript import user_message
+from palestra.hosts.http_connection import Connection as HostConnection
 from palestra.models.openai import OpenAIModel
 from palestra.models.openai_errors import retry_after_s
+from palestra.models.openai_http import Endpoint
+from palestra.transport import connection as transport
 from tests.simulated_endpoint import Answer, SimulatedEndpoint, always, ask, chat_completion, response
 
 CHAT = "/v1/chat/completions"
@@ -29,6 +32,10 @@ def failure_of(answer: Any, path: str = CHAT, at: str | None = None, **options: 
     with pytest.raises(Failure) as caught:
         ask(lambda url: OpenAIModel("m", base_url=at or url, **options), {path: always(answer)})
     return caught.value
+
+
+def told(headers: dict[str, str]) -> transport.Answer:
+    return transport.Answer(429, [(name.encode(), value.encode()) for name, value in headers.items()], b"")
 
 
 def said(message: str, status: int, code: str | None = None) -> Answer:
@@ -95,12 +102,12 @@ class TestRetryAfter:
         ],
     )
     def test_each_form_is_read(self, headers: dict[str, str], expected: float | None) -> None:
-        assert retry_after_s(headers) == expected
+        assert retry_after_s(told(headers)) == expected
 
     @pytest.mark.parametrize("zone", ["GMT", "-0000"])
     def test_a_date_is_a_wait_from_now(self, zone: str) -> None:
         date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True).replace("GMT", zone)
-        assert 55 < (retry_after_s({"Retry-After": date}) or 0) <= 60
+        assert 55 < (retry_after_s(told({"Retry-After": date})) or 0) <= 60
 
     @pytest.mark.parametrize("status", [429, 503])
     def test_it_travels_with_the_failure(self, status: int) -> None:
@@ -147,7 +154,7 @@ class TestBadReplies:
     def test_a_body_that_says_it_is_too_long_is_not_read(self) -> None:
         failure = failure_of(Answer(headers={"Content-Length": str(50 * 10**6)}, broken="half"))
         assert (failure.code, failure.retryable) == ("model-bad-reply", True)
-        assert "50000000 bytes, more than 32 MiB" in failure.message
+        assert "more than 32 MiB" in failure.message
 
 
 class TestConnections:
@@ -225,6 +232,28 @@ class TestSecrets:
         with pytest.raises(PalestraError) as refused:
             OpenAIModel("m", base_url="http://user:pass42word@127.0.0.1:1/v1", api_key=KEY)
         assert "pass42word" not in str(refused.value)
+
+    @pytest.mark.parametrize("user", ["user:pass%2fword", ":pass%2fword", "pass%2fword:pass%2fword"])
+    def test_credentials_of_the_base_url_are_taken_out_as_they_were_sent_and_as_they_were_given(
+        self, user: str
+    ) -> None:
+        name, _, password = (unquote(part) for part in user.partition(":"))
+        forms = [user.rpartition(":")[2], password, b64encode(f"{name}:{password}".encode()).decode()]
+        endpoint = Endpoint(f"http://{user}@127.0.0.1/v1", None, call_timeout_s=1)
+        assert endpoint.clean(" ".join(forms)).replace("=", "") == "[redacted] [redacted] [redacted]"
+        with pytest.raises(PalestraError, match="not both"):
+            Endpoint(f"http://{user}@127.0.0.1/v1", KEY, call_timeout_s=1)
+
+    @pytest.mark.parametrize("host", ["", "a b", "a..b", "x" * 64, "a\x00b", "\udcff", "[::1", "127.0.0.1:99999"])
+    def test_a_base_url_that_names_no_host_is_refused_unseen(self, host: str) -> None:
+        for make in (
+            lambda url: Endpoint(url, None, call_timeout_s=1),
+            lambda url: HostConnection(url.replace("u:pa55@", ""), None, environment="e", call_timeout_s=1),
+        ):
+            with pytest.raises(PalestraError, match="name a host") as caught:
+                make(f"http://u:pa55@{host}/v1")
+            assert "pa55" not in str(caught.value)
+            assert caught.value.__context__ is None or "pa55" not in str(caught.value.__context__)
 
     def test_a_key_that_no_header_can_carry_is_refused_unseen(self) -> None:
         with pytest.raises(PalestraError) as caught:

@@ -12,9 +12,10 @@ from palestra.core.model import Sampling
 from palestra.models.chat import messages_from_items
 from palestra.models.openai_chat import Dialect, chat_reply, chat_request
 from palestra.models.openai_errors import lacks_route, retry_after_s, status_failure
-from palestra.models.openai_http import Answer, Endpoint
+from palestra.models.openai_http import Endpoint
 from palestra.models.openai_responses import responses_reply, responses_request
 from palestra.models.openai_tokens import reply_tokens, with_prompt
+from palestra.transport.connection import Answer
 from palestra.wire.encoding import encode
 
 KEYS = st.sampled_from(
@@ -71,8 +72,8 @@ def test_any_items_are_a_request_or_a_failure(items: Any, extra: Any) -> None:
 
 @given(st.integers(300, 599), JSON | st.binary(max_size=20), st.text(max_size=20))
 def test_any_refusal_is_a_failure(status: int, body: Any, wait: str) -> None:
-    endpoint = Endpoint("http://127.0.0.1", "a-key", call_timeout_s=1.0, max_connections=1)
-    answer = Answer(status, {"Retry-After": wait}, body if isinstance(body, bytes) else encode(body))
+    endpoint = Endpoint("http://127.0.0.1", "a-key", call_timeout_s=1.0)
+    answer = Answer(status, [(b"Retry-After", wait.encode())], body if isinstance(body, bytes) else encode(body))
     assert status_failure(answer, endpoint).boundary in ("model", "limit")
     assert lacks_route(answer) in (True, False)
-    assert 0 <= (retry_after_s(answer.headers) or 0) <= 300
+    assert 0 <= (retry_after_s(answer) or 0) <= 300

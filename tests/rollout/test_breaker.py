@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from palestra import Failure, Sampling
-from palestra.core.deadline import Deadline
+from palestra.core.deadline import TimeLimits
 from palestra.core.errors import PalestraError
 from palestra.rollout.adaptive import AdaptiveLimit
 from palestra.rollout.breaker import CircuitBreaker
@@ -173,7 +173,7 @@ def test_an_outage_does_not_count_against_the_deadline_of_a_rollout() -> None:
     spent: list[float] = []
 
     async def rollout() -> None:
-        with Deadline(30) as deadline:
+        with TimeLimits(30).deadline() as deadline:
             for _ in range(20):
                 await place.model.respond([], [], Sampling())
         spent.append(deadline.stopped_s)
@@ -188,7 +188,7 @@ def test_a_deadline_still_ends_a_rollout_whose_endpoint_is_slow() -> None:
     place = Place(Server(lambda now, number: None, latency_s=100))
 
     async def rollout() -> None:
-        with Deadline(30):
+        with TimeLimits(30).deadline():
             await place.model.respond([], [], Sampling())
 
     async def main() -> None:

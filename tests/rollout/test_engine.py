@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from palestra.core.errors import PalestraError
-from palestra.rollout.engine import JOBS_READ_AHEAD, RECORD_TOGETHER
+from palestra.rollout.engine import JOBS_LEFT, JOBS_READ_AHEAD, RECORD_TOGETHER
 from palestra.rollout.plan import Job
 from palestra.rollout.record import Outcome
 from tests.rollout.stage import Episode, Says, Stage
@@ -28,7 +28,7 @@ def test_jobs_are_taken_only_a_little_ahead_of_the_work() -> None:
     engine.observe = lambda outcome: ahead.append(stage.taken - len(ahead))
     asyncio.run(engine.run(stage.jobs(1000)))
     assert len(ahead) == 1000
-    assert max(ahead) <= 5 + JOBS_READ_AHEAD + RECORD_TOGETHER
+    assert max(ahead) <= 5 + JOBS_LEFT + JOBS_READ_AHEAD + RECORD_TOGETHER
 
 
 def test_outcomes_are_observed_after_they_are_stored() -> None:
@@ -172,3 +172,27 @@ def test_nothing_is_left_to_happen_after_a_run_that_was_stopped_twice() -> None:
         assert len(engine.timers) == before
 
     asyncio.run(main())
+
+
+def test_outcomes_that_share_a_future_are_each_observed_also_if_one_cannot_be_recorded() -> None:
+    class Sharing(Stage):
+        shared: asyncio.Future[None] | None = None
+
+        def kept(self, lines: list[dict[str, Any]], line: dict[str, Any]) -> asyncio.Future[None]:
+            if self.shared is None:
+                self.shared = asyncio.get_running_loop().create_future()
+                asyncio.get_running_loop().call_soon(self.shared.set_result, None)
+            if line["_ng_task_index"] == 3:
+                raise LookupError("a bug in the store")
+            lines.append(line)
+            return self.shared
+
+        async def settled(self) -> None:
+            assert self.shared is not None
+            await self.shared
+
+    stage = Sharing()
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(stage.engine(concurrency=1).run(stage.jobs(6)))
+    assert [str(error) for error in caught.value.exceptions] == ["a bug in the store"]
+    assert [outcome.line["_ng_task_index"] for outcome in stage.outcomes] == [0, 1, 2]

@@ -1,14 +1,17 @@
 """A run ends when it is told to, when its time is over and when it can go no further; promptly and tidily."""
 
 import asyncio
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Reply
-from palestra.rollout.engine import RECORD_TOGETHER
+from palestra.rollout.engine import JOBS_READ_AHEAD, RECORD_TOGETHER
+from palestra.rollout.plan import Job
 from tests.rollout.stage import Episode, Says, Stage
 
 
@@ -80,7 +83,7 @@ def test_a_broken_store_ends_the_run_at_once_and_closes_every_episode() -> None:
     stage = Stage(broken=PalestraError("missing-file", "the disk is gone"))
     with pytest.raises(PalestraError, match="the disk is gone"):
         stage.play(1000, concurrency=4)
-    assert len(stage.episodes) <= 4 + RECORD_TOGETHER
+    assert len(stage.episodes) <= 4 + RECORD_TOGETHER + JOBS_READ_AHEAD
     assert all(episode.closed for episode in stage.episodes)
     assert stage.outcomes == []
 
@@ -94,3 +97,99 @@ def test_a_broken_store_ends_a_run_whose_other_rollouts_hang() -> None:
     stage = Stage(Uneven(), broken=PalestraError("missing-file", "the disk is gone"))
     with pytest.raises(PalestraError, match="the disk is gone"):
         stage.play(10, concurrency=4)
+
+
+class TestReadingTheJobs:
+    """Jobs are read in a thread, a few ahead."""
+
+    @staticmethod
+    def run(stage: Stage, jobs: Iterator[Job], *, stop_after_s: float | None = None, **limits: Any) -> None:
+        engine = stage.engine(**limits)
+
+        async def main() -> None:
+            if stop_after_s is not None:
+                asyncio.get_running_loop().call_later(stop_after_s, engine.stop, "asked to")
+            async with asyncio.timeout(20):
+                await engine.run(jobs)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("good", [0, 10, 64, 100, 200])
+    def test_an_error_of_the_input_ends_the_run_and_is_said_once(self, good: int) -> None:
+        stage = Stage(Says(0.001))
+
+        def jobs() -> Iterator[Job]:
+            yield from stage.jobs(good)
+            raise PalestraError("invalid-row", "row 7 is not JSON")
+
+        with pytest.raises(PalestraError, match="row 7 is not JSON") as caught:
+            self.run(stage, jobs(), concurrency=4)
+        assert isinstance(caught.value.__cause__, ExceptionGroup)
+        assert len(caught.value.__cause__.exceptions) == 1
+        assert all(episode.closed for episode in stage.episodes)
+
+    def test_an_error_of_our_own_is_not_hidden(self) -> None:
+        stage = Stage(Says(0.001))
+
+        def jobs() -> Iterator[Job]:
+            yield from stage.jobs(5)
+            raise LookupError("a bug")
+
+        with pytest.raises(ExceptionGroup) as caught:
+            self.run(stage, jobs(), concurrency=4)
+        assert [str(error) for error in caught.value.exceptions] == ["a bug"]
+
+    def test_a_cancellation_that_comes_out_of_the_input_is_an_error(self) -> None:
+        def jobs() -> Iterator[Job]:
+            yield from Stage().jobs(5)
+            raise asyncio.CancelledError
+
+        with pytest.raises(ExceptionGroup) as caught:
+            self.run(Stage(), jobs(), concurrency=4)
+        assert [type(error) for error in caught.value.exceptions] == [RuntimeError]
+
+    @pytest.mark.parametrize("good", [0, 128])
+    def test_a_stop_does_not_wait_for_an_input_that_blocks(self, good: int) -> None:
+        stage = Stage()
+        goes_on = threading.Event()
+        ended_s: list[float] = []
+
+        def jobs() -> Iterator[Job]:
+            yield from stage.jobs(good)
+            goes_on.wait(10)
+            yield from stage.jobs(10)
+
+        async def main() -> None:
+            engine = stage.engine(concurrency=4, grace_s=3600)
+            began = time.monotonic()
+            asyncio.get_running_loop().call_later(0.3, engine.stop, "asked to")
+            try:
+                await engine.run(jobs())
+                ended_s.append(time.monotonic() - began)
+            finally:
+                # asyncio.run waits for the thread.
+                goes_on.set()
+
+        asyncio.run(main())
+        assert ended_s[0] < 5
+        assert len(stage.rollouts) == good
+
+    def test_an_input_that_blocks_does_not_hold_the_rollouts_up_that_are_read(self) -> None:
+        stage = Stage(Says(0.001))
+        goes_on = threading.Event()
+        played: list[int] = []
+
+        def jobs() -> Iterator[Job]:
+            yield from stage.jobs(64)
+            goes_on.wait(10)
+            played.append(len(stage.episodes))
+            yield from stage.jobs(10)
+
+        async def main() -> None:
+            asyncio.get_running_loop().call_later(1, goes_on.set)
+            await stage.engine(concurrency=4).run(jobs())
+
+        asyncio.run(main())
+        assert played == [64]
+        assert len(stage.rollouts) == 74

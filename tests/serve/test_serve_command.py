@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -66,6 +68,32 @@ def test_one_line_says_where_it_listens_and_a_signal_ends_it(
         assert time.monotonic() - began < PATIENCE_S / 2
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
+
+
+def answer_to(port: int, request: bytes) -> bytes:
+    """All that comes back until the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
+        found = bytearray()
+        # Who is refused before all was sent may be told so by a reset.
+        with suppress(ConnectionError):
+            connection.sendall(request)
+        with suppress(ConnectionError):
+            while data := connection.recv(1 << 16):
+                found += data
+        return bytes(found)
+
+
+def test_a_request_whose_head_has_no_end_is_refused_and_the_next_one_served(script: str) -> None:
+    with started(script, "--port", "0", "--json") as process:
+        url = json.loads(first_line(process))["url"]
+        port = urlsplit(url).port
+        assert port is not None
+        for rest in (b"X: " + b"x" * 4_000_000, b"X: y\r\n" * 500_000):
+            assert answer_to(port, b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n" + rest)[:12] in (
+                b"",
+                b"HTTP/1.1 400",
+            )
+        assert asyncio.run(request(f"{url}/models"))[0] == 200
 
 
 def test_a_person_reads_name_and_address_and_a_key_guards_it(script: str) -> None:

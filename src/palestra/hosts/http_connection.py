@@ -4,18 +4,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
-import aiohttp
-
+from palestra.core.deadline import TimeLimits
 from palestra.core.errors import Failure, PalestraError, describe
+from palestra.transport.client import Client, UntrustedCertificate, split_url
+from palestra.transport.connection import BadAnswer, CutOff
 
 Cookies: TypeAlias = Mapping[str, str]
 """Name to the `name=value` that the server sent, byte for byte: only the server knows what is in it."""
 
 CONNECT_TIMEOUT_S = 30.0
-MAX_CONNECTIONS = 4096
-"""An episode uses one at a time, so this must not be below any sensible --concurrency."""
 KEEP_ALIVE_S = 4.0
 """Below the 5 s after which uvicorn drops an idle connection: a POST sent into that moment would be lost."""
 SHORTEST_SECRET = 4
@@ -48,42 +47,32 @@ class Connection:
         self.server = f"environment {environment!r} at {self._parts.geturl()}"
         """The server in messages."""
         self.has_token = bool(token)
-        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         forms = {token, json.dumps(token)[1:-1]} if len(token) >= SHORTEST_SECRET else set[str]()
         self._secrets = sorted(forms, key=len, reverse=True)
-        self._call_timeout_s = call_timeout_s
-        self._session: aiohttp.ClientSession | None = None
+        self._calls = TimeLimits(call_timeout_s)
+        connect_timeout_s = min(CONNECT_TIMEOUT_S, call_timeout_s)
+        self._client = Client(self._parts, headers, connect_timeout_s=connect_timeout_s, keep_alive_s=KEEP_ALIVE_S)
 
     async def post(self, route: str, data: bytes, cookies: Cookies, *, max_bytes: int) -> Answer:
         """POST JSON to a route of the server. Raises Failure (`host`) if no whole answer came back."""
-        headers = self._headers | ({"Cookie": "; ".join(cookies.values())} if cookies else {})
+        headers = {"Cookie": "; ".join(cookies.values())} if cookies else None
         try:
-            return await self._exchange(self._parts.geturl() + route, data, headers, max_bytes)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = self._broken(route, error)
-        # Outside of the handler, as aiohttp's errors hold the request's headers and would travel along as context.
-        raise failure
+            with self._calls.limit():
+                target = self._parts.path + route
+                answer = await self._client.post(target, data, max_bytes=max_bytes, cut=True, headers=headers)
+        except (BadAnswer, OSError) as error:
+            raise self._broken(route, error) from error
+        return Answer(
+            answer.status,
+            self._clean(answer.body),
+            answer.is_cut,
+            _cookies(answer.headers("Set-Cookie")),
+            self._clean_text(answer.header("Location")),
+        )
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    async def _exchange(self, url: str, data: bytes, headers: dict[str, str], max_bytes: int) -> Answer:
-        async with self._opened().post(url, data=data, headers=headers, allow_redirects=False) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > max_bytes:
-                    response.close()
-                    break
-            return Answer(
-                response.status,
-                self._clean(bytes(body[:max_bytes])),
-                len(body) > max_bytes,
-                _cookies(response.headers.getall("Set-Cookie", [])),
-                self._clean_text(response.headers.get("Location", "")),
-            )
+        await self._client.close()
 
     def _clean(self, body: bytes) -> bytes:
         """The body without the token: servers that repeat a request's headers must not put it in a transcript."""
@@ -94,37 +83,25 @@ class Connection:
     def _clean_text(self, text: str) -> str:
         return self._clean(text.encode(errors="replace")).decode()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=self._call_timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, self._call_timeout_s)
-                ),
-            )
-        return self._session
-
     def _broken(self, route: str, error: Exception) -> Failure:
-        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-            what = f"did not answer {route} within {self._call_timeout_s:g} s"
-        elif isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
-            # The error's own text repeats what was received, which may hold what was sent.
-            what = f"answered {route} with something that is not whole HTTP ({type(error).__name__})"
+        if isinstance(error, TimeoutError) and error.errno is None:
+            what = f"did not answer {route} within {self._calls.seconds:g} s"
+        elif isinstance(error, BadAnswer | CutOff):
+            what = f"answered {route} with something that is not whole HTTP ({error})"
         else:
             what = f"cannot be reached for {route}: {self._clean_text(describe(error))}"
-        return Failure("host", f"{self.server} {what}", retryable=True)
+        is_refused = isinstance(error, UntrustedCertificate)
+        return Failure("host", f"{self.server} {what}", retryable=not is_refused, fatal=is_refused)
 
 
 def _split(url: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        if sound and not (parts.username or parts.password or parts.query):
+        parts = split_url(url)
+        if "@" not in parts.netloc and not parts.query:
             return parts._replace(path=parts.path.rstrip("/"), fragment="")
     except ValueError:
+        # Its text can repeat the value, which can hold a password.
         pass
-    # The value is not shown, as it can hold a password.
     message = "The host URL must start with http:// or https:// and name a host; it holds no user and no query."
     raise PalestraError("usage", message, fix="Give the server's base URL, and a secret as token.")
 

@@ -29,6 +29,9 @@ Result = TypeVar("Result")
 
 CLOSE_TIMEOUT_S = 30.0
 NO_ROLES: Mapping[str, Model] = MappingProxyType({})
+ENVIRONMENT = boundary("environment")
+TASK = boundary("environment", code="task-invalid")
+VERIFIER = boundary("verifier")
 
 
 class LocalContext:
@@ -90,7 +93,7 @@ class LocalHost:
         )
         environment = None
         try:
-            with boundary("environment"):
+            with ENVIRONMENT:
                 environment = self.environment_class(task, context, self.options)
                 preparing = environment.setup()
                 if preparing is not None:
@@ -99,14 +102,14 @@ class LocalHost:
         except BaseException:
             if environment is not None:
                 # What broke the setup is what is reported, not that a half-made episode cannot be tidied up.
-                with suppress(Failure), boundary("environment"):
+                with suppress(Failure), ENVIRONMENT:
                     closing = environment.close()
                     if closing is not None:
                         await finish(closing)
             raise
 
     def task_of(self, row: Mapping[str, Any]) -> Task:
-        with boundary("environment", code="task-invalid"):
+        with TASK:
             try:
                 return self.environment_class.task_type.from_row(row)
             except ValidationError as error:
@@ -116,7 +119,7 @@ class LocalHost:
         """Enter the environment's shared resource, once for all episodes."""
         async with self.entering:
             if not self.entered:
-                with boundary("environment"):
+                with ENVIRONMENT:
                     self.shared = await self.resources.enter_async_context(self.environment_class.shared(self.options))
                 self.entered = True
 
@@ -137,7 +140,7 @@ class LocalSession:
         self.reward = reward
 
     async def step(self, items: Sequence[Item]) -> Step:
-        with boundary("environment"):
+        with ENVIRONMENT:
             step = await settled(self.environment.step(items))
             if not isinstance(step, Step):
                 raise TypeError(f"step returned {type(step).__name__}, not a Step")
@@ -146,7 +149,7 @@ class LocalSession:
             return step
 
     async def verify(self, transcript: Transcript) -> Verdict:
-        with boundary("verifier"):
+        with VERIFIER:
             try:
                 judgement = self.environment.verify(transcript)
                 if not isinstance(judgement, (float, Verdict)):
@@ -157,7 +160,7 @@ class LocalSession:
 
     async def verify_group(self, transcripts: Sequence[Transcript], rewards: Sequence[float]) -> list[Verdict]:
         """A verdict for each conversation about this task, by comparing them. Raises Failure (`verifier`, `judge`)."""
-        with boundary("verifier"):
+        with VERIFIER:
             try:
                 judgements = await settled(self.environment.verify_group(transcripts, rewards))
             except TimeoutError as error:
@@ -175,13 +178,13 @@ class LocalSession:
         return verdict
 
     async def close(self) -> None:
-        with boundary("environment"):
+        with ENVIRONMENT:
             closing = self.environment.close()
         if closing is not None:
             await finish(closing)
 
 
 async def finish(closing: Awaitable[None]) -> None:
-    with boundary("environment"):
+    with ENVIRONMENT:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await settled(closing)

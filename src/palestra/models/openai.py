@@ -8,10 +8,11 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from palestra.core.model import CallTokens, Item, Reply, Sampling, TokenTrace, ToolSchema
 from palestra.models.openai_chat import Dialect, chat_reply, chat_request, wants_logprobs
 from palestra.models.openai_errors import NO_ROUTE_STATUSES, bad_reply, lacks_route, status_failure
-from palestra.models.openai_http import Answer, Endpoint
+from palestra.models.openai_http import Endpoint
 from palestra.models.openai_json import decoded_object
 from palestra.models.openai_responses import responses_reply, responses_request
 from palestra.models.openai_tokens import remembering, reply_tokens, tokenize_request, with_prompt
+from palestra.transport.connection import Answer
 
 API: TypeAlias = Literal["auto", "responses", "chat"]
 
@@ -39,11 +40,10 @@ class OpenAIModel:
         api_key: str | None = None,
         api: API = "auto",
         call_timeout_s: float = 600.0,
-        max_connections: int = 4096,
         token_ids: bool = False,
     ) -> None:
         self._name = name
-        self._endpoint = Endpoint(base_url, api_key, call_timeout_s=call_timeout_s, max_connections=max_connections)
+        self._endpoint = Endpoint(base_url, api_key, call_timeout_s=call_timeout_s)
         is_openai = self._endpoint.host == OPENAI_HOST or self._endpoint.host.endswith(f".{OPENAI_HOST}")
         self._dialect = Dialect(is_openai=is_openai, token_ids=token_ids)
         self._api: API = "chat" if token_ids else api

@@ -3,14 +3,14 @@
 import math
 import re
 import time
-from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from palestra.core.errors import Failure
-from palestra.models.openai_http import Answer, Endpoint
+from palestra.models.openai_http import Endpoint
 from palestra.models.openai_json import member
+from palestra.transport.connection import Answer
 from palestra.wire.encoding import decode
 
 LONGEST_WAIT_S = 300.0
@@ -55,11 +55,11 @@ def status_failure(answer: Answer, endpoint: Endpoint) -> Failure:
             f"{url} answered {status}: {words}",
             code="model-server-error",
             retryable=status not in (501, 505),
-            retry_after_s=retry_after_s(answer.headers),
+            retry_after_s=retry_after_s(answer),
         )
     if status in (401, 403):
         return _unauthorized(status, endpoint, words)
-    return _refused(status, url, words, endpoint.clean(answer.headers.get("Location", "")))
+    return _refused(status, url, words, endpoint.clean(answer.header("Location")))
 
 
 def bad_reply(what: str, body: bytes, endpoint: Endpoint, *, retryable: bool = True) -> Failure:
@@ -69,17 +69,17 @@ def bad_reply(what: str, body: bytes, endpoint: Endpoint, *, retryable: bool = T
     return Failure("model", message, code="model-bad-reply", retryable=retryable)
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
+def retry_after_s(answer: Answer) -> float | None:
     """The wait that the endpoint asks for, at most five minutes; None if it does not say."""
-    milliseconds = _number(headers.get("retry-after-ms"))
+    milliseconds = _number(answer.header("retry-after-ms"))
     if milliseconds is not None:
         return _bounded(milliseconds / 1000)
-    value = headers.get("Retry-After")
+    value = answer.header("Retry-After")
     seconds = _number(value)
     if seconds is not None:
         return _bounded(seconds)
     try:
-        moment = parsedate_to_datetime(value or "")
+        moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     # "-0000" is UTC of an unknown place, which Python reads as local time.
@@ -112,7 +112,7 @@ def _rate_limited(answer: Answer, url: str, words: str) -> Failure:
         f"{url} answered 429: {words}",
         code="model-rate-limited",
         retryable=not spent,
-        retry_after_s=None if spent else retry_after_s(answer.headers),
+        retry_after_s=None if spent else retry_after_s(answer),
         fatal=spent,
     )
 

@@ -1,53 +1,46 @@
 """One endpoint over HTTP: bounded POSTs of JSON, and no secret in any text that leaves this file."""
 
 import json
-import socket
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote
 
-import aiohttp
-from yarl import URL
-
-from palestra.core.deadline import TimeLimit
+from palestra.core.deadline import TimeLimits
 from palestra.core.errors import Failure, PalestraError, describe
+from palestra.transport.client import Client, UntrustedCertificate, split_url
+from palestra.transport.connection import Answer, BadAnswer
 from palestra.wire.encoding import encode
 
 MAX_BODY_BYTES = 32 * 2**20
 """Twice the longest honest reply: 131,072 tokens with ids and log-probabilities are about 16 MB."""
 CONNECT_TIMEOUT_S = 30.0
+KEEP_ALIVE_S = 4.0
+"""Below the 5 s after which uvicorn, and so vLLM and SGLang, drops an idle connection: a POST sent into that moment
+would be lost."""
 SHORTEST_SECRET = 4
 """Shorter keys are placeholders ("-", "x"); taking them out would only garble messages."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """What came back: any status, the whole body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Endpoint:
     """A base URL with its key and connections. Whatever breaks on the way is a Failure."""
 
-    def __init__(self, base_url: str, api_key: str | None, *, call_timeout_s: float, max_connections: int) -> None:
+    def __init__(self, base_url: str, api_key: str | None, *, call_timeout_s: float) -> None:
         self._parts = _split(base_url.strip())
         key = (api_key or "").strip()
         if not key.isprintable():
             raise PalestraError("usage", "The API key holds a character that no HTTP header can carry.")
-        if key and self._parts.username:
+        user, password = self._parts.username, self._parts.password or ""
+        if key and user is not None:
             raise PalestraError("usage", "Give an API key or a user in the base URL, not both.")
         self.has_key = bool(key)
-        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self._secrets = _forms(key) + _forms(self._parts.password or "")
-        self._call_timeout_s = call_timeout_s
-        self._max_connections = max_connections
-        self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[tuple[str, bool], URL] = {}
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._secrets = _forms(key) + _forms(unquote(password))
+        if len(password) >= SHORTEST_SECRET:
+            # As they are in the header and in the URL.
+            self._secrets = (_base64(f"{unquote(user or '')}:{unquote(password)}"), *self._secrets, password)
+        self._calls = TimeLimits(call_timeout_s)
+        connect_timeout_s = min(CONNECT_TIMEOUT_S, call_timeout_s)
+        self._client = Client(self._parts, headers, connect_timeout_s=connect_timeout_s, keep_alive_s=KEEP_ALIVE_S)
 
     @property
     def host(self) -> str:
@@ -67,32 +60,22 @@ class Endpoint:
             message = f"the request cannot be written as JSON: {describe(error)}"
             raise Failure("model", message, code="model-rejected-request") from error
         try:
-            url = self._url(route, below_root)
-            with TimeLimit(self._call_timeout_s):
-                async with self._opened().post(url, data=data, allow_redirects=False) as response:
-                    length = response.content_length
-                    if length is None or length > MAX_BODY_BYTES or "Content-Encoding" in response.headers:
-                        return Answer(response.status, response.headers, await self._bounded(response))
-                    return Answer(response.status, response.headers, await response.read())
-        except (aiohttp.ClientError, OSError) as error:
-            failure = self._broken(error)
-        # Outside of the handler, as aiohttp's errors hold the request's headers and would travel along as context.
-        raise failure
+            with self._calls.limit():
+                answer = await self._client.post(self._target(route, below_root), data, max_bytes=MAX_BODY_BYTES)
+        except (BadAnswer, OSError) as error:
+            raise self._broken(error) from error
+        if answer.is_cut:
+            raise self._bad(f"more than {MAX_BODY_BYTES // 2**20} MiB")
+        return answer
 
-    def _url(self, route: str, below_root: bool) -> URL:
-        """The address of a route, made once: taking an address apart costs as much as a small request."""
-        url = self._urls.get((route, below_root))
-        if url is None:
-            path = self._parts.path.rstrip("/")
-            path = path.removesuffix("/v1") if below_root else path
-            url = URL(self._parts._replace(path=path + route, fragment="").geturl())
-            self._urls[(route, below_root)] = url
-        return url
+    def _target(self, route: str, below_root: bool) -> str:
+        """The path of a route, with the query of the base URL."""
+        path = self._parts.path.rstrip("/")
+        path = (path.removesuffix("/v1") if below_root else path) + route
+        return f"{path}?{self._parts.query}" if self._parts.query else path
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._client.close()
 
     def clean(self, text: str) -> str:
         """`text` without the secrets of this endpoint."""
@@ -103,36 +86,15 @@ class Endpoint:
     def text(self, body: bytes) -> str:
         return self.clean(body.decode(errors="replace"))
 
-    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        """The body of a reply that is too long, or that may turn out to be."""
-        length = response.content_length
-        if length is not None and length > MAX_BODY_BYTES:
-            response.close()
-            raise self._bad(f"{length} bytes, more than {MAX_BODY_BYTES // 2**20} MiB")
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                response.close()
-                raise self._bad(f"more than {MAX_BODY_BYTES // 2**20} MiB")
-        return bytes(body)
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers=self._headers,
-                connector=aiohttp.TCPConnector(limit=self._max_connections, socket_factory=_watched_socket),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT_S, self._call_timeout_s)),
-            )
-        return self._session
-
     def _broken(self, error: Exception) -> Failure:
-        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-            message = f"{self.url} did not answer within {self._call_timeout_s:g} s"
+        if isinstance(error, TimeoutError) and error.errno is None:
+            message = f"{self.url} did not answer within {self._calls.seconds:g} s"
             return Failure("model", message, code="model-timeout", retryable=True)
-        if isinstance(error, aiohttp.ClientResponseError):
-            return self._bad("something that is not HTTP")
+        if isinstance(error, BadAnswer):
+            return self._bad(f"something that is not HTTP: {error}")
+        if isinstance(error, UntrustedCertificate):
+            message = f"no connection to {self.url}: {error}"
+            return Failure("model", message, code="model-unreachable", fatal=True)
         message = f"no connection to {self.url}: {self.clean(describe(error))}"
         return Failure("model", message, code="model-unreachable", retryable=True)
 
@@ -142,29 +104,20 @@ class Endpoint:
 
 def _split(base_url: str) -> SplitResult:
     try:
-        parts = urlsplit(base_url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return parts
+        return split_url(base_url)
     except ValueError:
-        pass
-    # The value is not shown, as it can hold a password.
-    raise PalestraError("usage", "The base URL must start with http:// or https:// and name a host.")
+        # The value is not shown, as it can hold a password, and neither is the error, which can repeat it.
+        message = "The base URL must start with http:// or https:// and name a host."
+        raise PalestraError("usage", message) from None
 
 
 def _forms(secret: str) -> tuple[str, ...]:
     """The secret as it may be written in a text, longest form first."""
     if len(secret) < SHORTEST_SECRET:
         return ()
-    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), b64encode(secret.encode()).decode().rstrip("=")}
+    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), _base64(secret)}
     return tuple(sorted(forms, key=len, reverse=True))
 
 
-def _watched_socket(address: Any) -> socket.socket:
-    """A socket that notices a dead peer: a long generation is minutes of silence, which middleboxes cut unheard."""
-    family, kind, protocol, *_ = address
-    opened = socket.socket(family, kind, protocol)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, option):
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return opened
+def _base64(secret: str) -> str:
+    return b64encode(secret.encode()).decode().rstrip("=")

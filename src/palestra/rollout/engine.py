@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Protocol
 
 from palestra.agents.tool_loop import ToolLoop
-from palestra.core.deadline import Deadline, TimeLimit
-from palestra.core.errors import Failure, PalestraError, boundary
+from palestra.core.deadline import TimeLimits
+from palestra.core.errors import Failure, PalestraError, boundary, is_stray
 from palestra.core.model import Model, Sampling
 from palestra.core.session import Host, Session
 from palestra.rollout.plan import Job
@@ -20,10 +20,14 @@ from palestra.wire.rows import create_params
 
 STARTED_TOGETHER = 32
 JOBS_READ_AHEAD = 64
+JOBS_LEFT = 32
+"""Fewer left, and the next ones are read."""
 RECORD_EVERY_S = 0.02
 RECORD_TOGETHER = 64
 CLOSE_TIMEOUT_S = 60.0
 ABANDON_AGAIN_S = 2.0
+ENVIRONMENT = boundary("environment")
+HOST = boundary("host")
 
 
 @dataclass(slots=True)
@@ -46,7 +50,10 @@ class Route(Protocol):
 
 
 class Store(Protocol):
-    """Where rollouts go. A line is stored when its future is done: it survives the loss of the process."""
+    """Where rollouts go. A line is stored when its future is done: it survives the loss of the process.
+
+    Lines may share their future.
+    """
 
     async def ready(self) -> None:
         """Wait until more can be stored: nothing new is started before. Raises if nothing can be stored any more."""
@@ -102,14 +109,19 @@ class Engine:
     )
     """Rollouts that wait to be recorded."""
 
+    def __post_init__(self) -> None:
+        self.rollouts = TimeLimits(self.limits.rollout_timeout_s)
+        self.closings = TimeLimits(CLOSE_TIMEOUT_S)
+        self.pulling: asyncio.Task[None] | None = None
+        self.exhausted = False
+
     async def run(self, jobs: Iterator[Job]) -> None:
         """Play all jobs. Raises PalestraError for what no rollout can survive; the lines stored until then stay."""
-        self.pulling = asyncio.Lock()
-        self.exhausted = False
         if self.limits.run_timeout_s is not None:
             self.later(self.limits.run_timeout_s, self.stop, "the run's time is over")
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as self.group:
+                group = self.group
                 players: list[asyncio.Task[None]] = []
                 self.workers = players
                 for number in range(self.limits.concurrency):
@@ -142,13 +154,20 @@ class Engine:
             self.abandon()
             return
         self.stop_reason = reason
+        self.stop_pulling()
         self.later(self.limits.grace_s, self.abandon)
 
     def abandon(self) -> None:
         for worker in self.workers:
             worker.cancel()
+        self.stop_pulling()
         # Once more for episodes that hang while they are closed.
         self.later(ABANDON_AGAIN_S, self.abandon)
+
+    def stop_pulling(self) -> None:
+        """Wake who waits for a job: reading can take long, and what it finds is not played any more."""
+        if self.pulling is not None:
+            self.pulling.cancel()
 
     async def settle(self, players: list[asyncio.Task[None]]) -> None:
         """See the last rollouts acknowledged."""
@@ -167,14 +186,28 @@ class Engine:
 
     async def next_job(self, jobs: Iterator[Job]) -> Job | None:
         await self.store.ready()
-        while not self.buffer and not self.exhausted and self.stop_reason is None:
-            async with self.pulling:
-                if not self.buffer and not self.exhausted:
-                    # In a thread: a resume may skip millions of finished rows before the next job.
-                    batch = await asyncio.to_thread(lambda: list(islice(jobs, JOBS_READ_AHEAD)))
-                    self.exhausted = len(batch) < JOBS_READ_AHEAD
-                    self.buffer.extend(batch)
-        return self.buffer.popleft() if self.buffer and self.stop_reason is None else None
+        while self.stop_reason is None:
+            if self.pulling is None and len(self.buffer) < JOBS_LEFT and not self.exhausted:
+                self.pulling = self.group.create_task(self.pull(jobs))
+            if self.buffer:
+                return self.buffer.popleft()
+            if self.pulling is None:
+                break
+            await asyncio.wait([self.pulling])
+        return None
+
+    async def pull(self, jobs: Iterator[Job]) -> None:
+        """Read some jobs ahead."""
+        # In a thread: a resume may skip millions of finished rows before the next job.
+        try:
+            batch = await asyncio.to_thread(lambda: list(islice(jobs, JOBS_READ_AHEAD)))
+        except asyncio.CancelledError as error:
+            if is_stray(error):
+                raise RuntimeError("reading the jobs was cancelled by something that is not this run") from error
+            raise
+        self.exhausted = len(batch) < JOBS_READ_AHEAD
+        self.buffer.extend(batch)
+        self.pulling = None
 
     async def play(self, job: Job) -> None:
         """One rollout, from row to durable line."""
@@ -199,27 +232,33 @@ class Engine:
         """Record what has finished. Together, as the same work done in a row costs half of that done in between."""
         self.recording.cancel()
         finished, self.finished = self.finished, []
+        outcomes: dict[asyncio.Future[None], list[Outcome]] = {}
         for job, progress, failure in finished:
             fingerprint = self.route.fingerprint(job)
             try:
                 if failure is not None:
                     raise failure
-                with boundary("environment"):
+                with ENVIRONMENT:
                     outcome = judged(job, progress, fingerprint)
                 stored = self.store.add_rollout(outcome.line)
             except Failure as error:
                 outcome = failed(job, progress, fingerprint, error)
                 stored = self.store.add_failure(outcome.line)
-            stored.add_done_callback(partial(self.acknowledge, outcome))
+            together = outcomes.setdefault(stored, [])
+            if not together:
+                # It is called in a later turn of the loop, when all that share the future are there.
+                stored.add_done_callback(partial(self.acknowledge, together))
+            together.append(outcome)
 
-    def acknowledge(self, outcome: Outcome, stored: "asyncio.Future[None]") -> None:
+    def acknowledge(self, outcomes: list[Outcome], stored: "asyncio.Future[None]") -> None:
         error = stored.exception()
         if error is not None and self.is_over:
             # What a stopped run could not store any more is owed again; how it was stopped is what counts.
             return
         if error is None:
             try:
-                self.observe(outcome)
+                for outcome in outcomes:
+                    self.observe(outcome)
             except Exception as raised:
                 error = raised
         if error is not None and self.error is None:
@@ -231,10 +270,9 @@ class Engine:
         """Open an episode, play and judge it in time, and close it whatever happened."""
         if job.problem is not None:
             raise Failure("environment", job.problem, code="task-invalid")
-        timeout_s = self.limits.rollout_timeout_s
         session: Session | None = None
         try:
-            with Deadline(timeout_s), boundary("host") as stage:
+            with self.rollouts.deadline(), boundary("host") as stage:
                 lane = self.route(job)
                 session = await lane.host.open(job.row, seed=job.seed)
                 progress.open_s = time.monotonic() - progress.began
@@ -248,14 +286,15 @@ class Engine:
                 progress.verdict = await session.verify(progress.trajectory.transcript)
                 progress.verify_s = time.monotonic() - began
         except TimeoutError as error:
-            raise Failure("limit", f"not finished after {timeout_s:g} s", code="rollout-timeout") from error
+            message = f"not finished after {self.rollouts.seconds:g} s"
+            raise Failure("limit", message, code="rollout-timeout") from error
         finally:
             if session is not None:
                 await self.close(session, progress)
 
     async def close(self, session: Session, progress: Progress) -> None:
         try:
-            with boundary("host"), TimeLimit(CLOSE_TIMEOUT_S):
+            with HOST, self.closings.limit():
                 await session.close()
         except Failure as failure:
             # A judged rollout is not lost because its episode could not be tidied up.

@@ -53,9 +53,10 @@ def url_of(listening: socket.socket) -> str:
 
 def serve(app: Any, listening: socket.socket, announce: Callable[[], None]) -> None:
     """Answer until SIGINT or SIGTERM, which end this process once the requests at work had GRACE_S to finish."""
+    # h11, though httptools is installed and uvicorn would take that: it bounds the head of a request.
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_S, limit_concurrency=None, ws="none",
+        timeout_graceful_shutdown=GRACE_S, limit_concurrency=None, ws="none", http="h11",
     )  # fmt: skip
     with listening:
         asyncio.run(Announced(config, announce).serve(sockets=[listening]))

@@ -20,18 +20,20 @@ from palestra.wire.encoding import encode_with_checksum
 GATHER_S = 0.05
 """How long the first line of a batch waits for others: a synchronisation costs as much as dozens of rollouts."""
 FULL_BATCH_BYTES = 1 << 20
+ENVIRONMENT = boundary("environment")
 BACKLOG_BYTES = 8 << 20
 """Nothing new is started while so much waits for the disk."""
 
 
 @dataclass
 class Batch:
-    """Lines that are written and synchronised together, and who waits for that."""
+    """Lines that are written and synchronised together, and the future of those who wait for that."""
 
     inputs: list[bytes] = field(default_factory=list[bytes])
     failures: list[bytes] = field(default_factory=list[bytes])
     rollouts: list[bytes] = field(default_factory=list[bytes])
-    waiting: "list[asyncio.Future[None]]" = field(default_factory=list["asyncio.Future[None]"])
+    stored: "asyncio.Future[None] | None" = None
+    """Done when the rollouts and failures are on the disk; None if there are none."""
     size_bytes: int = 0
 
 
@@ -83,7 +85,7 @@ class JsonlStore:
 
     def add_rollout(self, line: dict[str, Any]) -> "asyncio.Future[None]":
         """Raises Failure if the line is no JSON: an environment may put anything into its items and metrics."""
-        with boundary("environment"):
+        with ENVIRONMENT:
             data = encode_with_checksum(line)
         return self.durable(self.batch.rollouts, data)
 
@@ -101,14 +103,14 @@ class JsonlStore:
         Raises Failure if the line is no JSON.
         """
         if not self.ledger.state(job.task_index, job.rollout_index) & INPUT_WRITTEN:
-            with boundary("environment"):
+            with ENVIRONMENT:
                 self.batch.inputs.append(encode_with_checksum(line) + b"\n")
 
     def durable(self, lines: list[bytes], line: bytes) -> "asyncio.Future[None]":
         lines.append(line + b"\n")
         batch = self.batch
-        done = asyncio.get_running_loop().create_future()
-        batch.waiting.append(done)
+        if batch.stored is None:
+            batch.stored = asyncio.get_running_loop().create_future()
         batch.size_bytes += len(line)
         if batch.size_bytes >= FULL_BATCH_BYTES:
             self.urgent.set()
@@ -116,7 +118,7 @@ class JsonlStore:
                 self.relieved.clear()
         if self.committing is None:
             self.committing = asyncio.create_task(self.commit())
-        return done
+        return batch.stored
 
     async def settled(self) -> None:
         """Wait until every line that was added is on the disk. Raises what made the files unusable."""
@@ -128,20 +130,19 @@ class JsonlStore:
 
     async def commit(self) -> None:
         """Write batch after batch until nothing waits."""
-        while self.batch.waiting:
+        while self.batch.stored is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.urgent.wait(), GATHER_S)
             self.urgent.clear()
             self.relieved.set()
-            batch, self.batch = self.batch, Batch()
+            stored, batch, self.batch = self.batch.stored, self.batch, Batch()
             await self.write(batch)
-            for done in batch.waiting:
-                if done.done():
-                    continue
-                if self.broken is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(self.broken)
+            if stored.done():
+                continue
+            if self.broken is None:
+                stored.set_result(None)
+            else:
+                stored.set_exception(self.broken)
         self.committing = None
 
     async def write(self, batch: Batch) -> None:
