@@ -13,7 +13,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -60,7 +62,7 @@ async def verdicts(source: Source) -> dict[str, Any]:
     async with subject_of(source) as subject:
         played = [found for case in subject.cases if case.replies and (found := await live(subject, case))]
         # Once before the clock starts: workers and what they import are not what a verdict costs.
-        await asyncio.gather(*[judged_reward(session, transcript) for _, session, transcript in played])
+        judged = await asyncio.gather(*[judged_reward(session, transcript) for _, session, transcript in played])
         n, began = 0, time.perf_counter()
         while time.perf_counter() - began < SECONDS:
             judged = await asyncio.gather(*[judged_reward(session, transcript) for _, session, transcript in played])
@@ -247,7 +249,7 @@ def slow_run(folder: Path, rollouts: int) -> CollectConfig:
     for name, lines in (("rows", rows), ("script", scripts)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return CollectConfig(
-        environments=[str(HERE / "environments" / "slow_algebra")],
+        environments=(str(HERE / "environments" / "slow_algebra"),),
         model=ModelChoice(spec=f"scripted:{folder / 'script.jsonl'}"),
         input=folder / "rows.jsonl",
         output=folder / "rollouts.jsonl",
@@ -258,7 +260,12 @@ def slow_run(folder: Path, rollouts: int) -> CollectConfig:
 def measure(repeats: int, rollouts: int) -> Iterator[dict[str, Any]]:
     yield from environments()
     yield from mathematics(repeats)
-    yield event_loop(rollouts)
+    # A process of its own, as a run has: here sympy's objects would be gone through at every garbage collection.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        runs = [alone.submit(event_loop, rollouts).result() for _ in range(repeats)]
+    # What else the machine does only ever adds to the lag; a false zero of any run counts.
+    lost = {name: sum(run[name] for run in runs) for name in ("false_zeros", "failures")}
+    yield {**min(runs, key=lambda run: run["lag_max_ms"]), **lost}
 
 
 if __name__ == "__main__":

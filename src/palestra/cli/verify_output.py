@@ -34,18 +34,19 @@ def show_comparison(comparison: Comparison, *, as_json: bool) -> int:
 
 def print_comparison(told: dict[str, Any]) -> None:
     first, second, table = told["first"], told["second"], told["table"]
+    second += " (second)" if second == first else ""
     print(f"{told['n']} rollouts, {told['judged_by_both']} judged by both: {told['agree']} agree")
     rows = [
         ("full", table["both_full"], table["only_first"]),
         ("not full", table["only_second"], table["neither"]),
     ]
     print_table((f"{first} \\ {second}", "full", "not full"), rows)
-    for name, what in (("negatives", "pays in full and the first does not"), ("positives", "does not pay in full")):
+    for name in ("negatives", "positives"):
         found = told[f"estimated_false_{name}"]
         if found["rate"] is not None:
             low, high = found["interval"]
-            print(f"false {name} of {first}, if {second} is right where it {what}:", end=" ")
-            print(f"{found['rate']:.1%} ({found['rollouts']} of {found['of']}; 95 % interval {low:.1%} to {high:.1%})")
+            print(f"estimated false {name} of {first}, with {second} as the measure: {found['rate']:.1%}", end=" ")
+            print(f"({found['rollouts']} of {found['of']}; 95 % interval {low:.1%} to {high:.1%})")
     for which, codes in told["failed"].items():
         for code, count in codes.items():
             print(f"  {count} failed with {code} in the {which} verifier")
