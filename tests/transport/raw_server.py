@@ -55,16 +55,17 @@ Script: TypeAlias = Callable[[Peer], Awaitable[None]]
 class RawServer:
     """`async with RawServer(script) as server:`; `requests` holds what was received."""
 
-    def __init__(self, script: Script, *, host: str = "127.0.0.1", ssl: Any = None) -> None:
+    def __init__(self, script: Script, *, host: str = "127.0.0.1", port: int = 0, ssl: Any = None) -> None:
         self.script = script
         self.host = host
+        self.wanted_port = port
         self.ssl = ssl
         self.requests: list[bytes] = []
         self.connections = 0
         self.working: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self.server = await asyncio.start_server(self.accept, self.host, 0, ssl=self.ssl)
+        self.server = await asyncio.start_server(self.accept, self.host, self.wanted_port, ssl=self.ssl)
         self.port: int = self.server.sockets[0].getsockname()[1]
         return self
 

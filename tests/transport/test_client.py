@@ -300,14 +300,29 @@ class TestAddresses:
 
                 monkeypatch.setattr(loop, "create_connection", create_connection)
                 client = server.client(at="several")
-                for _ in range(2):
+                for _ in range(6):
                     assert (await ask(client)).body == b"hello"
                     client.idle.clear()
                     client.addresses_until = 0.0
                 await client.close()
 
         asyncio.run(main())
-        assert attempts == ["127.0.0.9", "127.0.0.1", "127.0.0.1"]
+        assert attempts.count("127.0.0.9") == 1
+        assert attempts.count("127.0.0.1") == 6
+
+    def test_replicas_share_the_connections(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def main() -> list[int]:
+            async with (
+                RawServer(always(HELLO)) as one,
+                RawServer(always(HELLO), host="127.0.0.2", port=one.port) as other,
+            ):
+                self.named(monkeypatch, "127.0.0.1", "127.0.0.2")
+                client = one.client(at="replicas")
+                await asyncio.gather(*(ask(client) for _ in range(20)))
+                await client.close()
+                return [one.connections, other.connections]
+
+        assert asyncio.run(main()) == [10, 10]
 
     def test_a_name_without_an_address_is_looked_up_once_for_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def main() -> None:

@@ -22,6 +22,7 @@ PORTS = MappingProxyType({"http": 80, "https": 443})
 ADDRESSES_KEPT_S = 10.0
 ATTEMPT_S = 3.0
 """An address that does not answer for so long is passed over if the host has another."""
+LAST_FOR_S = 60.0
 SAFE = "/%:@!$&'()*+,;=~?"
 TARGETS_KEPT = 256
 """Models make up names of tools, and those are targets."""
@@ -66,8 +67,9 @@ class Client:
         self.lookup: asyncio.Future[list[Any]] | None = None
         self.addresses: list[str] = [self.name] if is_address(self.name) else []
         self.addresses_until = float("inf") if self.addresses else 0.0
-        self.reached = ""
-        """The address that took the last connection."""
+        self.turn = 0
+        self.last_until: dict[str, float] = {}
+        """Addresses that failed, and until when the others come first."""
         self.tls: Any = None
 
     async def post(
@@ -124,7 +126,8 @@ class Client:
         closings = self.closings
         try:
             with self.connecting.limit():
-                connection = await self.connect_to_any(loop, await self.resolved(loop))
+                await self.resolve(loop)
+                connection = await self.connect_to_any(loop, self.in_turn(loop.time()))
         except TimeoutError as error:
             if error.errno is not None:
                 raise
@@ -140,6 +143,7 @@ class Client:
             # TimeoutError is an OSError, too.
             with suppress(OSError), self.attempting.limit():
                 return await self.connect_to(loop, address)
+            self.last_until[address] = loop.time() + LAST_FOR_S
         return await self.connect_to(loop, addresses[-1])
 
     async def connect_to(self, loop: asyncio.AbstractEventLoop, address: str) -> Connection:
@@ -158,13 +162,19 @@ class Client:
         if connection.is_open:
             self.open.add(connection)
         notice_dead_peer(transport.get_extra_info("socket"))
-        self.reached = address
         return connection
 
-    async def resolved(self, loop: asyncio.AbstractEventLoop) -> list[str]:
-        """The addresses of the host, asked for once for all connections of a moment; the one that works first."""
+    def in_turn(self, now: float) -> list[str]:
+        """The addresses, each time from another one on, as they may be replicas; those that failed come last."""
+        self.turn += 1
+        first = self.turn % len(self.addresses)
+        order = self.addresses[first:] + self.addresses[:first]
+        return sorted(order, key=lambda address: self.last_until.get(address, 0.0) > now)
+
+    async def resolve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the addresses of the host: asked for once for all connections of a moment."""
         if loop.time() < self.addresses_until:
-            return self.addresses
+            return
         if self.lookup is None or self.lookup.done():
             self.lookup = asyncio.ensure_future(loop.getaddrinfo(self.name, self.port, type=socket.SOCK_STREAM))
             # Nobody may be left to hear of its error.
@@ -172,10 +182,9 @@ class Client:
         # Not awaited itself: whoever is cancelled here must not cancel it for the others.
         lookup = self.lookup
         await asyncio.wait([lookup])
-        found = dict.fromkeys(str(entry[4][0]) for entry in lookup.result())
-        self.addresses = sorted(found, key=lambda address: address != self.reached)
+        self.addresses = list(dict.fromkeys(str(entry[4][0]) for entry in lookup.result()))
         self.addresses_until = loop.time() + ADDRESSES_KEPT_S
-        return self.addresses
+        self.last_until = {address: self.last_until.get(address, 0.0) for address in self.addresses}
 
     def tls_context(self) -> Any:
         if self.tls is None:
