@@ -121,15 +121,14 @@ class Engine:
             self.later(self.limits.run_timeout_s, self.stop, "the run's time is over")
         try:
             async with asyncio.TaskGroup() as self.group:
-                group = self.group
                 players: list[asyncio.Task[None]] = []
                 self.workers = players
                 for number in range(self.limits.concurrency):
-                    players.append(group.create_task(self.work(jobs)))
+                    players.append(self.group.create_task(self.work(jobs)))
                     # A thousand in one turn would keep everything else on the loop waiting for a tenth of a second.
                     if number % STARTED_TOGETHER == STARTED_TOGETHER - 1:
                         await asyncio.sleep(0)
-                self.workers = [*players, group.create_task(self.settle(players))]
+                self.workers = [*players, self.group.create_task(self.settle(players))]
         except* PalestraError as errors:
             raise errors.exceptions[0] from errors
         finally:
