@@ -47,11 +47,7 @@ TICK_S = 0.002
 
 def environments() -> Iterator[dict[str, Any]]:
     """Verdicts a second over the replies of each environment's cases, and how many of them are as deserved."""
-    folders: set[Path] = set()
     for source in every_environment():
-        if source.folder in folders:
-            continue
-        folders.add(source.folder)
         try:
             yield asyncio.run(verdicts(source))
         except PalestraError as error:
@@ -91,8 +87,8 @@ async def verdicts(source: Source) -> dict[str, Any]:
 
 
 async def live(subject: Subject, case: Case) -> tuple[Case, Session, Transcript] | None:
-    """A played episode of a case, ready to be judged any number of times; None for options of its own."""
-    if case.options:
+    """A played episode of a case, ready to be judged any number of times; None for options or models of its own."""
+    if not subject.plays_as_it_is(case):
         return None
     session = await subject.host.open(subject.row_of(case), seed=0)
     model = Recital("case", [as_items(reply) for reply in case.replies or []])

@@ -153,3 +153,18 @@ def test_stored_evaluations_are_heeded_as_far_as_they_go(
     agreement = json.loads(capsys.readouterr().out)
     assert (agreement["agree"], agreement["disagree"]) == (1, [])
     assert [(entry["row"], entry["class"]) for entry in agreement["failed"]] == [(1, "judge-error"), (2, "judge-error")]
+
+
+def test_a_second_judge_is_compared_with_the_stored_replies_of_the_first(
+    tmp_path: Path, rows: Path, policy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "rollouts.jsonl"
+    assert collect(output, rows, policy, f"scripted:{HONEST}") == 0
+    rules = [{"when": "<gold_(\\w+)>", "reply": '{"verdict_\\1": "different"}'}]
+    stern = script(tmp_path / "stern.jsonl", {"task": "*", "rules": rules})
+    capsys.readouterr()
+    words = ["verify", str(output), "--env", NAME, "--second", NAME, "--role", f"other={stern}", "--json"]
+    assert main([*words, "--option", 'second.judge_roles=["other"]']) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["failed"] == {"first": {}, "second": {}}
+    assert report["table"] == {"both_full": 0, "only_first": 8, "only_second": 0, "neither": 4}

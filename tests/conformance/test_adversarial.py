@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from palestra.cli.main import main
+from palestra.conformance.adversarial import NO_GOLDS
 from palestra.conformance.attacks import other_answers, shifted
 from palestra.conformance.check import check, check_adversarial
 from palestra.conformance.probes import hostile_replies
@@ -100,6 +101,41 @@ def test_what_may_score_full_is_declared_with_its_reason_and_nothing_else_is_exc
     assert "taken_back" not in {outcome.attack.name for outcome in report.false_passes}
     assert report.means("fail")["taken_back"] == 1.0
     assert report.excused == {"taken_back": "the first answer counts"}
+
+
+def with_options(folder: Path, **options: object) -> Path:
+    """The folder, with these options in each case of a right reply."""
+    lines = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+    changed = [{**line, "options": options} if line["kind"] == "full" else line for line in lines]
+    (folder / "cases.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+    return folder
+
+
+def with_an_option(folder: Path) -> Path:
+    code = (folder / "env.py").read_text()
+    code = code.replace("from palestra import ", "import palestra\nfrom palestra import ", 1)
+    head, bracket, body = code.partition("    def prompt")
+    (folder / "env.py").write_text(
+        f"{head}    class Options(palestra.Options):\n        level: int = 1\n\n{bracket}{body}"
+    )
+    return folder
+
+
+def test_an_environment_without_a_right_reply_to_attack_is_not_passed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = with_options(with_an_option(environment(tmp_path / "word_backwards", SOUND)), level=2)
+    assert not check_adversarial(find(str(folder))).passed
+    assert [rule.problems for rule in check(find(str(folder))).rules if rule.problems] == [[NO_GOLDS]]
+    assert main(["check", str(folder), "--adversarial"]) == 1
+    assert NO_GOLDS in capsys.readouterr().out
+
+
+def test_a_case_that_spells_out_the_environments_own_options_is_attacked(tmp_path: Path) -> None:
+    folder = with_options(with_an_option(environment(tmp_path / "word_backwards", SOUND)), level=1)
+    report = check_adversarial(find(str(folder)))
+    assert report.passed
+    assert report.ceiling == 1.0
 
 
 def test_the_check_of_an_environment_holds_the_attacks(tmp_path: Path) -> None:

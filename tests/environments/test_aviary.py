@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -364,6 +367,28 @@ def test_the_loop_that_hides_earlier_states_plays_it(tmp_path: Path) -> None:
         command += ["--option", option]
     assert main([*command, "--agent", "latest_state_loop"]) == 0
     assert json.loads(output.read_text())["reward"] == 0.1
+
+
+def test_nothing_is_fetched_to_start(tmp_path: Path) -> None:
+    (tmp_path / "script.jsonl").write_text('{"task": "*", "replies": ["I do not know."]}\n')
+    program = (
+        "import socket, sys\n"
+        "asked = []\n"
+        "def refused(host, *others, **more):\n"
+        "    asked.append(host)\n"
+        "    raise OSError('no network')\n"
+        "socket.getaddrinfo = refused\n"
+        "from palestra.cli.main import main\n"
+        "code = main(sys.argv[1:])\n"
+        "sys.exit(f'asked for {asked}' if asked else code)\n"
+    )
+    words = ["collect", "aviary", "--limit", "1", "--model", "scripted:script.jsonl", "--output", "out.jsonl"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LITELLM")}
+    command = [sys.executable, "-c", program, *words]
+    found = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (found.returncode, found.stderr.count("LiteLLM")) == (0, 0), found.stderr
 
 
 def test_a_collected_run_can_be_verified_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import argparse
 
 from palestra.cli.options import add_json_option
 from palestra.cli.output import print_json, print_table
-from palestra.conformance.adversarial import AdversarialReport
+from palestra.conformance.adversarial import NO_GOLDS, AdversarialReport
 from palestra.conformance.check import MAX_PROBLEMS, CheckReport, check, check_adversarial
 from palestra.core.discovery import find
 
@@ -57,6 +57,8 @@ def print_attacks(report: AdversarialReport) -> None:
             print(f"{kind}: {outcome}")
         if len(outcomes) > MAX_PROBLEMS:
             print(f"  and {len(outcomes) - MAX_PROBLEMS} more, all of them with --json")
+    if not report.has_golds:
+        print(NO_GOLDS)
     for name, reason in report.excused.items():
         print(f"note: the attack {name!r} may score full: {reason}")
     counts = ", ".join(f"{len(outcomes)} {kind}{'e' * kind.endswith('s')}s" for kind, outcomes in kinds.items())

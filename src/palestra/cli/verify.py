@@ -2,7 +2,8 @@
 
 F holds plain rollouts of any producer, or with --recorded lines of {"row": ..., "recorded": ...}. A rollout that cannot
 be judged is a failure, never a reward of 0. Where a judge model decided, its stored replies are read again; with
---role judge=... it is asked anew. With --second another verifier judges the same rollouts, and the two are compared.
+--role judge=... it is asked anew. With --second another verifier judges the same rollouts, and the two are compared;
+roles are for both, and --option 'second.judge_roles=["other"]' gives the second a judge of its own.
 With --group the environment compares the rollouts of each task (its `verify_group`) and makes the rewards of --output
 anew; `raw_reward` keeps the first ones.
 

@@ -123,9 +123,10 @@ async def judge_again(host: LocalHost, stored: Stored, *, replay: bool) -> Verdi
     Unless the host has models of its own for the environment's roles, judges say what the rollout stores of them.
     Raises Failure as a rollout would.
     """
-    judge = recorded_judge(stored.line)
-    asked = () if host.roles else host.environment_class.roles(host.options)
-    session = await host.open(stored.row, seed=stored.seed, roles=dict.fromkeys(asked, judge))
+    asked = host.environment_class.roles(host.options)
+    # Another verifier may have brought models of its own, for other roles.
+    stand_ins = {} if host.roles.keys() & set(asked) else dict.fromkeys(asked, recorded_judge(stored.line))
+    session = await host.open(stored.row, seed=stored.seed, roles=stand_ins)
     try:
         output: list[Item] = list(flat(stored.response.get("output")) or [])
         rewards = (stored.line.get("palestra") or {}).get("step_rewards") or []

@@ -16,6 +16,7 @@ from palestra.core.verdict import Verdict
 GOLDS = 6
 """Right replies that attacks are made of, spread over the cases."""
 EVERY_ATTACK = "*"
+NO_GOLDS = "no case of kind 'full' can be attacked; add one with the environment's own options, models and rows"
 MOST_SECONDS = 60.0
 """For one attack, from the opening of its episode to the verdict."""
 
@@ -91,8 +92,13 @@ class AdversarialReport:
         ]
 
     @property
+    def has_golds(self) -> bool:
+        """Whether any attack was made of a right reply; without one, most attacks were never tried."""
+        return self.ceiling is not None
+
+    @property
     def passed(self) -> bool:
-        return not (self.false_passes or self.false_fails or self.failures)
+        return self.has_golds and not (self.false_passes or self.false_fails or self.failures)
 
     def is_full(self, outcome: Outcome) -> bool:
         return outcome.reward is not None and outcome.reward >= self.full
@@ -160,7 +166,7 @@ async def without_answer(subject: Subject) -> AsyncIterator[Attack]:
 async def golds(subject: Subject) -> AsyncIterator[Gold]:
     """Right replies from cases.jsonl, each with what would be wrong for its task."""
     cases = [
-        case for case in subject.cases if case.kind == "full" and not (case.options or case.roles or case.not_attacked)
+        case for case in subject.cases if case.kind == "full" and not case.not_attacked and subject.plays_as_it_is(case)
     ]
     for case in spread(cases, GOLDS):
         row, replies = subject.row_of(case), case.replies or []

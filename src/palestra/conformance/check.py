@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from palestra.conformance.adversarial import AdversarialReport, attack
+from palestra.conformance.adversarial import NO_GOLDS, AdversarialReport, attack
 from palestra.conformance.cases import Case, play, read_cases, without_times
 from palestra.conformance.manifest import check_manifest
 from palestra.conformance.probes import hostile_calls
@@ -169,6 +169,7 @@ async def outcome_text(subject: Subject, case: Case) -> str:
 
 def rule_of_attacks(report: AdversarialReport) -> Rule:
     rule = Rule("attacks never crash and never score full, and right replies stay right", checked=len(report.outcomes))
+    rule.demand(report.has_golds, NO_GOLDS)
     rule.problems += [str(outcome) for outcome in (*report.failures, *report.false_passes, *report.false_fails)]
     return rule
 

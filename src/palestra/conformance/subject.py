@@ -44,6 +44,10 @@ class Subject:
     def row_of(self, case: Case) -> dict[str, Any]:
         return self.rows[case.task] if isinstance(case.task, int) else case.task
 
+    def plays_as_it_is(self, case: Case) -> bool:
+        """Whether a case needs no other options and models than the environment has; variants differ in theirs."""
+        return not case.roles and self.source.options(case.options) == self.options
+
     @asynccontextmanager
     async def host_for(self, case: Case) -> AsyncIterator[LocalHost]:
         if not case.options and not case.roles:

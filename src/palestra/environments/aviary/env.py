@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -71,6 +72,8 @@ class Aviary(Environment[AviaryTask]):
     @asynccontextmanager
     async def shared(cls, options: Options) -> AsyncGenerator[Shared]:
         def opened() -> "Tasks":
+            # aviary imports litellm, which else downloads a price list on import, and tries for seconds offline.
+            os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
             from .tasks import open_tasks
 
             return open_tasks(
