@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from palestra.core.errors import PalestraError
@@ -113,6 +113,8 @@ def test_a_thousand_flipped_bits_are_all_found_where_they_are(paths: RunPaths) -
 
 
 @settings(deadline=None, max_examples=60)
+@example([(0, 0, 113)])
+@example([(0, 22, 1), (0, 306, 1), (0, 326, 1)])
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2**20), st.integers(1, 255)), min_size=1, max_size=12))
 def test_any_damage_is_found_set_aside_once_and_played_again(damage: list[tuple[int, int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

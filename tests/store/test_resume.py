@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from palestra.core.errors import PalestraError
@@ -14,7 +14,7 @@ from palestra.rollout.plan import task_identity
 from palestra.store.ledger import RolloutLedger
 from palestra.store.paths import RunPaths
 from palestra.store.resume import resume
-from palestra.wire.encoding import encode_with_checksum
+from palestra.wire.encoding import WHITESPACE, encode_with_checksum
 
 TASKS, REPEATS = 5, 2
 
@@ -64,6 +64,7 @@ def test_a_file_cut_at_any_byte_owes_exactly_what_is_not_whole(cut: int) -> None
 
 
 @settings(max_examples=100, deadline=None)
+@example(sum(map(len, all_rollouts())) - 1, 42)
 @given(st.integers(0, sum(map(len, all_rollouts())) - 1), st.integers(1, 255))
 def test_a_byte_that_rotted_anywhere_is_found_and_its_rollout_owed_again(place: int, flip: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -72,8 +73,12 @@ def test_a_byte_that_rotted_anywhere_is_found_and_its_rollout_owed_again(place: 
         content[place] ^= flip
         paths.rollouts.write_bytes(content)
         ledger, problems = read_back(paths)
-        assert problems
         left = owed(ledger)
+        if bytes(content).rstrip(WHITESPACE) == b"".join(all_rollouts()).rstrip(WHITESPACE):
+            # The last line end became a blank: nothing is lost.
+            assert left == []
+            return
+        assert problems
         assert 1 <= len(left) <= 2, "the line, and the next if the newline between them rotted"
         kept = [line.strip() for line in paths.rollouts.read_bytes().splitlines()]
         assert len(kept) == TASKS * REPEATS - len(left)

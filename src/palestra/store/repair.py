@@ -137,15 +137,30 @@ def blank(file: BinaryIO, line: Damage) -> None:
 def join(file: BinaryIO, blanked: Iterable[Damage]) -> None:
     """Make blanks a part of the line before them, or at the beginning of the file of the line after.
 
-    JSON may have blanks around it, but many readers of JSONL do not expect a line of nothing else.
+    JSON may have blanks around it, but many readers of JSONL do not expect a line of nothing else. A byte that became
+    a line end may have left empty lines beside them; these go too.
     """
     beginning = 0
     for line in blanked:
-        end = line.offset + line.length
-        is_first = line.offset == beginning
-        beginning = end if is_first else beginning
-        file.seek(end - 1 if is_first else line.offset - 1)
-        file.write(b" ")
+        start, end = line.offset, line.offset + line.length
+        while start > beginning and byte_at(file, start - 1) == b"\n":
+            start -= 1
+        if start == beginning:
+            while byte_at(file, end) == b"\n":
+                end += 1
+            fill(file, line.offset + line.length - 1, end)
+            beginning = end
+        fill(file, start, line.offset)
+
+
+def byte_at(file: BinaryIO, place: int) -> bytes:
+    file.seek(place)
+    return file.read(1)
+
+
+def fill(file: BinaryIO, start: int, end: int) -> None:
+    file.seek(start)
+    file.write(b" " * (end - start))
 
 
 def pieces(file: BinaryIO, line: Damage) -> Iterator[bytes]:
