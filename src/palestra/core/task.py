@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,7 @@ BOOKKEEPING = frozenset(
 )
 """Fields that say where a row goes or where it came from; they are not part of what the task is."""
 
+Value = TypeVar("Value")
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
@@ -31,6 +32,16 @@ class Task(BaseModel):
     def to_row(self) -> dict[str, Any]:
         """The row again: fields the row did not have and that hold their default are left out."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+
+def asked(value: Value | None, name: str) -> Value:
+    """A field that the prompt is made of. Raises ValueError if the row lacks it and does not bring its own prompt.
+
+    `name` is how the message calls the field, with its article.
+    """
+    if not value:
+        raise ValueError(f"the row has neither {name} nor responses_create_params")
+    return value
 
 
 def content_of(row: Mapping[str, Any], without: frozenset[str] = BOOKKEEPING) -> dict[str, Any]:

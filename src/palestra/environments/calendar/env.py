@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import palestra
 from palestra import Environment, Failure, Item, Task, Transcript, Verdict
+from palestra.core.task import asked
 from palestra.core.transcript import item_text
 
 from .grading import Expected, grade_calendar
@@ -73,9 +74,8 @@ class Calendar(Environment[CalendarTask]):
         """Seconds for a reply of more than 100,000 characters."""
 
     def prompt(self) -> list[Item]:
-        if not self.task.conversation:
-            raise ValueError("the row has neither a conversation nor responses_create_params")
-        turns = [{"type": "message", "role": turn.role, "content": turn.content} for turn in self.task.conversation]
+        conversation = asked(self.task.conversation, "a conversation")
+        turns = [{"type": "message", "role": turn.role, "content": turn.content} for turn in conversation]
         return [{"type": "message", "role": "system", "content": RULES}, *turns]
 
     def setup(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from palestra import Task, Transcript, Verdict
+from palestra.core.task import asked
 from palestra.core.transcript import is_assistant_message, item_text
 from palestra.grading.answers import message_parts, tagged, without_reasoning
 from palestra.grading.extraction import last_match
@@ -108,10 +109,9 @@ class Equivalence(JudgedEnvironment[Question]):
             return self
 
     def prompt(self) -> str:
-        if not self.task.question:
-            raise ValueError("the row has neither a question nor responses_create_params")
+        question = asked(self.task.question, "a question")
         where = f"between <{FINAL_ANSWER}> and </{FINAL_ANSWER}>"
-        return f"{self.task.question}\n\nThink first, then write the final answer, and nothing else, {where}."
+        return f"{question}\n\nThink first, then write the final answer, and nothing else, {where}."
 
     async def verify(self, transcript: Transcript) -> Verdict:
         whole = self.reply_of(transcript)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 import palestra
 from palestra import Environment, Item, Task, Transcript, Verdict, tool
+from palestra.core.task import asked
 from palestra.environments.example_multi_step.vocabulary import VOCABULARY
 
 INSTRUCTIONS = """You look up the values of words.
@@ -38,12 +39,11 @@ class MultiStep(Environment[SynonymTask]):
         """Terms in the list of a generated task."""
 
     def prompt(self) -> list[Item]:
-        if not self.task.question:
-            raise ValueError("the row has neither a question nor responses_create_params")
+        question = asked(self.task.question, "a question")
         listed = "\n".join(f"{term}: {synonym}" for term, synonym in self.task.synonyms)
         return [
             {"role": "system", "content": f"{INSTRUCTIONS}\n{listed}"},
-            {"role": "user", "content": self.task.question},
+            {"role": "user", "content": question},
         ]
 
     @tool

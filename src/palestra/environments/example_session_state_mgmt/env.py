@@ -8,6 +8,7 @@ from pydantic import Field
 
 import palestra
 from palestra import Environment, Task, Transcript, Verdict, tool
+from palestra.core.task import asked
 
 REQUESTS = (
     "The shelf already holds some jars: {changes}. How many are there now?",
@@ -38,9 +39,7 @@ class SessionState(Environment[CounterTask]):
         """The largest amount of one change."""
 
     def prompt(self) -> str:
-        if not self.task.question:
-            raise ValueError("the row has neither a question nor responses_create_params")
-        return self.task.question
+        return asked(self.task.question, "a question")
 
     def setup(self) -> None:
         self.count = self.task.initial_count

@@ -2,6 +2,7 @@
 
 import palestra
 from palestra import Environment, Task, Transcript, Verdict, tool
+from palestra.core.task import asked
 
 
 class WeatherQuestion(Task):
@@ -15,9 +16,7 @@ class SingleToolCall(Environment[WeatherQuestion]):
         """Pay only if the weather of some city was asked for. Without it every reply earns 1."""
 
     def prompt(self) -> str:
-        if not self.task.question:
-            raise ValueError("the row has neither a question nor responses_create_params")
-        return self.task.question
+        return asked(self.task.question, "a question")
 
     @tool
     def get_weather(self, city: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 import palestra
 from palestra import Environment, Task, Transcript, Verdict
+from palestra.core.task import asked
 from palestra.core.tools import compact_json
 from palestra.core.transcript import Call, output_text
 
@@ -49,9 +50,7 @@ class AdvancedCalculations(Universe, Environment[CalculationTask]):
         """Judge as NeMo Gym does: read the values from the outputs in the conversation, whoever wrote them."""
 
     def prompt(self) -> str:
-        if not self.task.question:
-            raise ValueError("the row has neither a question nor responses_create_params")
-        return self.task.question
+        return asked(self.task.question, "a question")
 
     async def run_tool(self, name: str, arguments: str) -> str:
         try:

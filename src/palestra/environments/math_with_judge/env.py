@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from palestra import Task, Transcript, Verdict
+from palestra.core.task import asked
 from palestra.core.transcript import item_text
 from palestra.grading.answers import last_boxed, without_reasoning
 from palestra.grading.judge import Judge
@@ -47,9 +48,8 @@ class Mathematics(JudgedEnvironment[Problem]):
             return prompts.EQUIVALENCE
 
     def prompt(self) -> str:
-        if not self.task.question:
-            raise ValueError("the row has neither a question nor responses_create_params")
-        return f"{self.task.question}\n\nThink first, then put the final answer, and nothing else, inside \\boxed{{}}."
+        question = asked(self.task.question, "a question")
+        return f"{question}\n\nThink first, then put the final answer, and nothing else, inside \\boxed{{}}."
 
     async def verify(self, transcript: Transcript) -> Verdict:
         judgement = await self.judgement(transcript.text)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import palestra
 from palestra import Environment, Task, Transcript, Verdict
+from palestra.core.task import asked
 from palestra.grading import choices
 from palestra.grading.answers import without_reasoning
 
@@ -67,10 +68,9 @@ class MultipleChoice(Environment[Question]):
         return self.options.grading_mode or self.task.grading_mode
 
     def prompt(self) -> str:
-        if not self.task.question:
-            raise ValueError("the row has neither a question nor responses_create_params")
+        question = asked(self.task.question, "a question")
         listed = "\n".join(f"{letter}: {text}" for letter, text in self.listed.items())
-        return f"{self.task.question}\n{listed}\nThink first, then {FORMATS[self.grading_mode]}"
+        return f"{question}\n{listed}\nThink first, then {FORMATS[self.grading_mode]}"
 
     async def verify(self, transcript: Transcript) -> Verdict:
         expected = choices.plain_letters(self.task.expected_answer).strip().upper()

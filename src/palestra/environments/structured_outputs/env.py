@@ -9,6 +9,7 @@ import palestra
 from palestra import Environment, Item, Task, Transcript, Verdict
 from palestra.core.errors import Failure
 from palestra.core.session import Step
+from palestra.core.task import asked
 from palestra.core.transcript import function_calls
 from palestra.grading.answers import CLOSE_REASONING, OPEN_REASONING, without_reasoning
 from palestra.grading.json_schema import SchemaError
@@ -61,12 +62,11 @@ class StructuredOutputs(Environment[Document]):
             raise Failure("environment", f"schema_str: {error}", code="task-invalid") from error
 
     def prompt(self) -> str:
-        if not self.task.document:
-            raise ValueError("the row has neither a document nor responses_create_params")
+        document = asked(self.task.document, "a document")
         form = self.task.schema_type.upper()
         remark = next((text for name, text in REMARKS if name == self.task.schema_type), "")
         return (
-            f"{self.task.document}\n\nWrite this as {form} that satisfies the JSON Schema below.{remark} "
+            f"{document}\n\nWrite this as {form} that satisfies the JSON Schema below.{remark} "
             f"Reply with the {form} alone: no explanation, no code fence.\n\n{self.task.schema_str}"
         )
 

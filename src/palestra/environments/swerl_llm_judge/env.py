@@ -9,6 +9,7 @@ from typing import Any, Literal
 import palestra
 from palestra import Environment, Task, Transcript, Verdict
 from palestra.core.errors import Failure
+from palestra.core.task import asked
 from palestra.core.transcript import is_assistant_message, item_text
 from palestra.grading.answers import without_reasoning
 from palestra.grading.choices import choices_of
@@ -75,11 +76,10 @@ class PatchChoice(Environment[Patches]):
             raise Failure("environment", message, code="task-invalid")
 
     def prompt(self) -> str:
-        if not self.task.report:
-            raise ValueError("the row has neither a report nor responses_create_params")
+        report = asked(self.task.report, "a report")
         patches = "\n".join(f"{letter}:\n{patch}" for letter, patch in choices_of(self.task.options).items())
         return (
-            f"{self.task.report}\n\n{self.task.code}\nWhich of these patches mends it?\n\n{patches}\n"
+            f"{report}\n\n{self.task.code}\nWhich of these patches mends it?\n\n{patches}\n"
             f"Think first, then put {FORMS[self.grading_mode]}"
         )
 

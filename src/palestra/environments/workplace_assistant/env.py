@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 import palestra
 from palestra import Environment, Failure, Item, Task, Transcript, Verdict
+from palestra.core.task import asked
 from palestra.core.tools import compact_json
 from palestra.core.transcript import Call
 
@@ -69,11 +70,10 @@ class Workplace(Desk, Environment[WorkplaceTask]):
         """Compare as NeMo Gym does, with its regular expressions in searches."""
 
     def prompt(self) -> list[Item]:
-        if not self.task.question:
-            raise ValueError("the row has neither a question nor responses_create_params")
+        question = asked(self.task.question, "a question")
         return [
             {"type": "message", "role": "system", "content": INSTRUCTIONS},
-            {"type": "message", "role": "user", "content": self.task.question},
+            {"type": "message", "role": "user", "content": question},
         ]
 
     def setup(self) -> None:
