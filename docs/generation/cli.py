@@ -126,7 +126,7 @@ def type_of(action: argparse.Action) -> str:
     if action.nargs == 0:
         return "flag"
     names = {int: "integer", float: "number"}
-    kind = names.get(action.type, getattr(action.type, "__name__", "text").lower())  # type: ignore[arg-type]
+    kind = names.get(action.type, getattr(action.type, "__name__", "text").lower())
     repeats = (
         " (repeatable)" if isinstance(action, argparse._AppendAction) else " (one or more)" * (action.nargs == "+")
     )
@@ -149,5 +149,5 @@ def example_of(action: argparse.Action) -> str:
     else:
         value = EXAMPLES[flag if flag in EXAMPLES else placeholder(action)]
         if action.type is not None:
-            action.type(value)  # type: ignore[operator]
+            action.type(value)
     return f"{flag} {value}".strip()

@@ -54,7 +54,7 @@ def attribute_docstrings(model: type) -> dict[str, str]:
         assert isinstance(body, ast.ClassDef)
         for field, text in zip(body.body, body.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text(text):
-                found[field.target.id] = inspect.cleandoc(text.value.value)  # type: ignore[attr-defined]
+                found[field.target.id] = inspect.cleandoc(text.value.value)
     return found
 
 

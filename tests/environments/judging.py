@@ -1,9 +1,14 @@
 """One verdict of a packaged environment on a conversation written in a test."""
 
 import asyncio
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from palestra.cli.main import main
 from palestra.core.discovery import find
 from palestra.core.model import Model
 from palestra.core.transcript import Transcript, assistant_message
@@ -54,3 +59,16 @@ def answered_in(name: str, row: dict[str, Any], calls: list[dict[str, Any]], **o
 
 def say(text: str) -> list[dict[str, Any]]:
     return [assistant_message(text)]
+
+
+def assert_recorded_rewards(path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Recorded rollouts get their rewards and metrics again, with NeMo Gym's rules and with ours."""
+    for compatible in ("false", "true"):
+        words = ["verify", str(path), "--env", name, "--recorded", "--json", "--option", f"compatible={compatible}"]
+        assert main(words) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["n"] == told["agree"] > 0
+    for line in path.read_text().splitlines():
+        entry = json.loads(line)
+        verdict = judge_in(name, entry["row"], entry["recorded"]["response"]["output"])
+        assert dict(verdict.metrics) == {metric: entry["recorded"][metric] for metric in verdict.metrics}

@@ -17,7 +17,7 @@ from palestra.core.task import content_hash
 from palestra.environments.swerl_llm_judge.bugs import Bug, bugs
 from palestra.environments.swerl_llm_judge.env import leniently_named, strictly_named
 from palestra.environments.swerl_llm_judge.generation import patch, patched, write_row
-from tests.environments.judging import judge_in, say
+from tests.environments.judging import assert_recorded_rewards, judge_in, say
 
 NAME = "swerl_llm_judge"
 
@@ -68,16 +68,7 @@ def test_a_patch_says_what_it_changes() -> None:
 
 
 def test_the_recorded_rewards_come_out_again(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = shared / "data" / "nemo_gym" / NAME / "recorded.jsonl"
-    for compatible in ("false", "true"):
-        words = ["verify", str(path), "--env", NAME, "--recorded", "--json", "--option", f"compatible={compatible}"]
-        assert main(words) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told["n"] == told["agree"] > 0
-    for line in path.read_text().splitlines():
-        entry = json.loads(line)
-        verdict = judge_in(NAME, entry["row"], entry["recorded"]["response"]["output"])
-        assert dict(verdict.metrics) == {name: entry["recorded"][name] for name in verdict.metrics}
+    assert_recorded_rewards(shared / "data" / "nemo_gym" / NAME / "recorded.jsonl", NAME, capsys)
 
 
 def test_the_originals_rows_are_taken_as_they_are(shared: Path) -> None:

@@ -15,7 +15,7 @@ from palestra.core.task import content_hash
 from palestra.core.transcript import Transcript, assistant_message
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
-from tests.environments.judging import judge_in, say
+from tests.environments.judging import assert_recorded_rewards, judge_in, say
 
 NAME = "xlam_fc"
 REAL = ("apibank_l1", "apibank_l2", "sealtool", "toolalpaca")
@@ -94,17 +94,7 @@ def test_real_gold_calls_score_and_changed_ones_do_not(name: str, shared: Path) 
 
 
 def test_the_recorded_rewards_come_out_again(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = shared / "data" / "nemo_gym" / NAME / "recorded.jsonl"
-    for compatible in ("false", "true"):
-        words = ["verify", str(path), "--env", NAME, "--recorded", "--json", "--option", f"compatible={compatible}"]
-        assert main(words) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told["n"] == told["agree"] > 0
-    for line in path.read_text().splitlines():
-        entry = json.loads(line)
-        verdict = judge_in(NAME, entry["row"], entry["recorded"]["response"]["output"])
-        for name, value in verdict.metrics.items():
-            assert entry["recorded"][name] == value
+    assert_recorded_rewards(shared / "data" / "nemo_gym" / NAME / "recorded.jsonl", NAME, capsys)
 
 
 @pytest.mark.parametrize("difficulty", [1, 2, 3, 4])

@@ -41,9 +41,8 @@ class Parser(argparse.ArgumentParser):
     """argparse that suggests the nearest name instead of guessing or only refusing."""
 
     def error(self, message: str) -> NoReturn:
-        raise PalestraError(
-            "usage", f"{self.prog}: {message}", fix=f"Run `{self.prog} --help`; it ends with an example."
-        )
+        command = self.prog.removeprefix("palestra ")
+        raise PalestraError("usage", f"{command}: {message}", fix=f"Run `{self.prog} --help`; it ends with an example.")
 
 
 def run() -> None:

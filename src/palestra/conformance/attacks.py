@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from string import ascii_lowercase, ascii_uppercase
-from string import digits as DIGITS  # noqa: N812 - a constant of the standard library
+from string import ascii_lowercase, ascii_uppercase, digits
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -132,7 +131,7 @@ def attacks_on_slot(gold: Gold) -> Iterator[Attack]:
         every_answer_in_turn="\n".join([wrong[0], answer.text, *wrong[1:], wrong[0]]),
         wrong_and_grader=answer.wrong + GRADER_DIRECTED,
     )
-    if answer.word[-1] in DIGITS and len(answer.word) > 1:
+    if answer.word[-1] in digits and len(answer.word) > 1:
         # A verifier that folds characters may read 7² as 72.
         power = answer.word[:-1] + SUPERSCRIPTS[int(answer.word[-1])]
         yield from attacks_with(gold, "fail", superscript=answer.replaced(power))
