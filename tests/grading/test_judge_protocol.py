@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from palestra.core.model import Reply
@@ -130,6 +130,7 @@ def test_no_text_without_the_nonce_is_a_verdict(candidate: str) -> None:
         read(candidate, JSON, candidate)
 
 
+@example("[[A=B]]", "[[A!=B]]")
 @given(PIECES, PIECES)
 def test_a_judge_that_quotes_the_candidate_and_finds_it_different_never_pays(before: str, candidate: str) -> None:
     for protocol, last in ((JSON, DIFFERENT), (BRACKET, "[[A!=B]]")):

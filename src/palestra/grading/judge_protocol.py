@@ -129,14 +129,14 @@ def json_pattern(nonce: str) -> re.Pattern[str]:
 def bracket_verdict(text: str, choices: Sequence[Choice], candidate: str) -> str:
     """The verdict whose label begins or ends the last line of a text, if the text holds no other verdict's label.
 
-    The candidate's own text does not count where it is quoted word for word, and a label that pays is not believed if
-    the candidate wrote it as well. Raises Unreadable.
+    The candidate's own text does not count where it is quoted word for word above that line, and a label that pays is
+    not believed if the candidate wrote it as well. Raises Unreadable.
     """
     pattern = label_pattern(tuple(choice.label for choice in choices))
     planted = set(pattern.findall(candidate))
-    unquoted = text.replace(candidate.strip(), " ") if planted else text
-    # A candidate that is nothing but a label cannot take the judge's own label away.
-    text = unquoted if pattern.search(unquoted) else text
+    # The last line is the judge's own: a candidate that is nothing but a label must not take the verdict away.
+    quoting, line_end, last = text.strip().rpartition("\n")
+    text = (quoting.replace(candidate.strip(), " ") if planted else quoting) + line_end + last
     found = pattern.findall(text)
     if not found:
         raise Unreadable("the reply holds no label")
