@@ -1,9 +1,9 @@
 """Rows of files of any producer as a table: their columns from the index, their bytes from the file.
 
-    rows = Rows.open([Path("rollouts.jsonl")])
-    chosen = rows.where("reward >= 0.5 and turns < 10")
-    with replacing(Path("good.jsonl")) as file:
-        rows.copy(np.flatnonzero(chosen), file)
+rows = Rows.open([Path("rollouts.jsonl")])
+chosen = rows.where("reward >= 0.5 and turns < 10")
+with replacing(Path("good.jsonl")) as file:
+    rows.copy(np.flatnonzero(chosen), file)
 """
 
 import mmap
@@ -15,11 +15,12 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pyarrow
-import pyarrow.compute as pc
 
 from palestra.core.errors import PalestraError, suggestion
+from palestra.data.arrow import compute as pc
+from palestra.data.derived import DERIVED
 from palestra.data.index.build import ensure_index, index_folder
-from palestra.data.index.segment import Segment
+from palestra.data.index.segment import Segment, empty_table
 from palestra.wire.encoding import decode
 
 COPY_BYTES = 1 << 20
@@ -78,10 +79,15 @@ class Rows:
     def __len__(self) -> int:
         return self.table.num_rows
 
+    def has(self, name: str) -> bool:
+        return name in DERIVED or name in self.table.column_names
+
     def column(self, name: str) -> pyarrow.ChunkedArray:
         """A column. Raises PalestraError that suggests the nearest name."""
+        if name in DERIVED and name not in self.table.column_names:
+            self.table = self.table.append_column(name, DERIVED[name].compute(self))
         if name not in self.table.column_names:
-            names = self.table.column_names
+            names = [*self.table.column_names, *DERIVED]
             hint = suggestion(name, names)
             raise PalestraError("usage", f"there is no column {name!r}.{hint}", fix=f"Columns: {', '.join(names)}.")
         return self.table.column(name)
@@ -92,6 +98,12 @@ class Rows:
         if not is_numeric(found.type):
             raise PalestraError("usage", f"the column {name!r} holds {found.type}, not numbers")
         return np.asarray(pc.cast(found, pyarrow.float64()).to_numpy())
+
+    @cached_property
+    def tasks(self) -> "tuple[np.ndarray[Any, np.dtype[np.int64]], int]":
+        """The number of each row's task, -1 if it has none, and how many tasks there are."""
+        codes, names = self.codes("task")
+        return codes, len(names)
 
     def texts(self, name: str) -> list[str | None]:
         """A column as texts."""
@@ -180,19 +192,20 @@ def segment_table(folder: Path, segment: Segment, file: int, first_line: int) ->
 def joined(tables: list[pyarrow.Table]) -> pyarrow.Table:
     """One table; a field that is text somewhere is text everywhere, and null where a row lacks it."""
     if not tables:
-        from palestra.data.index.segment import empty_table
-
         return empty_table()
     kinds: dict[str, set[pyarrow.DataType]] = {}
     for table in tables:
         for column in table.schema:
             kinds.setdefault(column.name, set()).add(column.type)
     mixed = {name for name, found in kinds.items() if len(found) > 1 and pyarrow.string() in found}
-    for number, table in enumerate(tables):
-        for name in mixed.intersection(table.column_names):
-            place = table.column_names.index(name)
-            tables[number] = table = table.set_column(place, name, pc.cast(table.column(name), pyarrow.string()))
-    return pyarrow.concat_tables(tables, promote_options="permissive")
+    return pyarrow.concat_tables([as_text(table, mixed) for table in tables], promote_options="permissive")
+
+
+def as_text(table: pyarrow.Table, names: set[str]) -> pyarrow.Table:
+    for name in names.intersection(table.column_names):
+        text = pc.cast(table.column(name), pyarrow.string())
+        table = table.set_column(table.column_names.index(name), name, text)
+    return table
 
 
 def is_numeric(kind: pyarrow.DataType) -> bool:

@@ -168,5 +168,6 @@ def run_worker(path: Path, blocks: Sequence[Block], folder: Path) -> list[Segmen
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         told = (error.stderr or b"").decode(errors="replace").strip().splitlines()
         why = told[-1] if told else f"it did not finish within {limit_s:.0f} s"
-        raise PalestraError("worker-died", f"the index of {path} could not be built: {why}") from error
+        fix = "Repeat the command; what was read is kept. If it dies again, the machine may lack memory or disk."
+        raise PalestraError("worker-died", f"the index of {path} could not be built: {why}", fix=fix) from error
     return [segment_of(entry) for entry in json.loads(done.stdout)]

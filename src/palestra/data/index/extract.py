@@ -144,7 +144,8 @@ def content_text(content: "str | list[Part | str] | None") -> str:
 
 
 def has_refusal(item: Item) -> bool:
-    return isinstance(item.content, list) and any(isinstance(part, Part) and part.type == "refusal" for part in item.content)
+    parts = item.content if isinstance(item.content, list) else ()
+    return any(isinstance(part, Part) and part.type == "refusal" for part in parts)
 
 
 def prompt_chars(params: Params) -> int:

@@ -133,7 +133,7 @@ class RowReader:
     def read(self, line: bytes) -> tuple[Row, dict[str, msgspec.Raw]]:
         """The row and its own fields, not yet read. Raises ValueError if the line is no JSON object."""
         try:
-            row = self.decoder.decode(line)
+            row: Any = self.decoder.decode(line)
         except UNREADABLE:
             return self.read_slowly(line)
         found: dict[str, msgspec.Raw] = {}
@@ -147,7 +147,8 @@ class RowReader:
         """Of a row with fields that were not met before, or with something laid out in its own way."""
         top = top_level(line)
         own = {name: raw for name, raw in top.items() if name not in KNOWN_FIELDS}
-        if new := [name for name in own if name not in self.names]:
+        # Names that JSON escapes cannot be fields of a struct: rows with one are read slowly.
+        if new := [name for name in own if name not in self.names and json.dumps(name) == f'"{name}"']:
             self.learn(new)
         return loose_row(top), own
 
