@@ -289,3 +289,11 @@ def as_float(value: Any) -> Any:
     if TYPES.is_boolean(value.type):
         value = pc.cast(value, pyarrow.int8())
     return pc.cast(value, pyarrow.float64())
+
+
+def names_of(expression: str) -> list[str]:
+    """The names of columns in an expression, in order. Raises PalestraError if it cannot be read."""
+    body = parsed(expression).body
+    inner = {id(node.func) for node in ast.walk(body) if isinstance(node, ast.Call)}
+    names = [ast.unparse(node) for node in ast.walk(body) if isinstance(node, ast.Name) and id(node) not in inner]
+    return list(dict.fromkeys(name for name in names if name not in WORDS))

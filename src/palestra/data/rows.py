@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import pyarrow
@@ -19,8 +19,10 @@ import pyarrow
 from palestra.core.errors import PalestraError, suggestion
 from palestra.data.arrow import compute as pc
 from palestra.data.derived import DERIVED
-from palestra.data.index.build import ensure_index, index_folder
-from palestra.data.index.segment import Segment, empty_table
+from palestra.data.index.build import ensure_index, ensure_texts, index_folder
+from palestra.data.index.segment import Segment, empty_table, empty_texts
+from palestra.data.index.texts import TEXT_FIELDS
+from palestra.data.texts import texts_of
 from palestra.wire.encoding import decode
 
 COPY_BYTES = 1 << 20
@@ -39,6 +41,14 @@ class Problem:
         return f"{self.path} line {self.line}: {self.reason}"
 
 
+class Part(NamedTuple):
+    """The part of an index that belongs to one file."""
+
+    path: Path
+    folder: Path
+    segments: list[Segment]
+
+
 @dataclass
 class Rows:
     """The rows of some files, in order. Opened with `Rows.open`; the files are only ever read."""
@@ -52,6 +62,8 @@ class Rows:
     """How many lines could not be read."""
     left_out: list[str]
     """Fields of rows that are no columns, as there are too many."""
+    parts: list[Part] = field(default_factory=list["Part"])
+    """What the table was put together from."""
     maps: dict[int, mmap.mmap] = field(default_factory=dict[int, mmap.mmap])
 
     @classmethod
@@ -62,35 +74,51 @@ class Rows:
         files with what was indexed even if they seem untouched. Raises PalestraError.
         """
         tables: list[pyarrow.Table] = []
+        parts: list[Part] = []
         problems: list[Problem] = []
         left_out: set[str] = set()
         bad_lines = 0
         for number, path in enumerate(paths):
             folder = index_folder(path) if index is None else index / f"{number}-{path.name}.index"
             first_line = 0
-            for segment in ensure_index(path, folder, verify=verify):
+            parts.append(Part(path, folder, ensure_index(path, folder, verify=verify)))
+            for segment in parts[-1].segments:
                 tables.append(segment_table(folder, segment, number, first_line))
                 problems += [Problem(path, first_line + line, reason) for line, reason in segment.problems]
                 bad_lines += segment.bad_lines
                 left_out.update(segment.left_out)
                 first_line += segment.lines
-        return cls(list(paths), joined(tables), problems, bad_lines, sorted(left_out))
+        return cls(list(paths), joined(tables), problems, bad_lines, sorted(left_out), parts)
 
     def __len__(self) -> int:
         return self.table.num_rows
 
     def has(self, name: str) -> bool:
-        return name in DERIVED or name in self.table.column_names
+        return name in DERIVED or name in TEXT_FIELDS or name in self.table.column_names
 
     def column(self, name: str) -> pyarrow.ChunkedArray:
         """A column. Raises PalestraError that suggests the nearest name."""
         if name in DERIVED and name not in self.table.column_names:
             self.table = self.table.append_column(name, DERIVED[name].compute(self))
+        if name in TEXT_FIELDS and name not in self.table.column_names:
+            self.add_texts()
         if name not in self.table.column_names:
-            names = [*self.table.column_names, *DERIVED]
+            names = [*self.table.column_names, *DERIVED, *TEXT_FIELDS]
             hint = suggestion(name, names)
             raise PalestraError("usage", f"there is no column {name!r}.{hint}", fix=f"Columns: {', '.join(names)}.")
         return self.table.column(name)
+
+    def add_texts(self) -> None:
+        """Add the columns of `index.texts.TEXT_FIELDS`, which are made if nobody asked for them before."""
+        tables: list[pyarrow.Table] = [empty_texts()]
+        for path, folder, segments in self.parts:
+            ensure_texts(path, folder, segments)
+            tables += [mapped_table(folder / segment.texts_name) for segment in segments]
+        found = pyarrow.concat_tables(tables)
+        for name in found.column_names:
+            # A field of the rows that has the name wins.
+            if name not in self.table.column_names:
+                self.table = self.table.append_column(name, found.column(name))
 
     def numbers(self, name: str) -> "np.ndarray[Any, np.dtype[np.float64]]":
         """A column of numbers or truth values as 64-bit floats; null is NaN. Raises PalestraError if it is text."""
@@ -148,6 +176,10 @@ class Rows:
         """A row as a value."""
         return decode(self.line(row))
 
+    def answer(self, row: int) -> str:
+        """The last assistant message of a row; empty if it has none."""
+        return texts_of(self.line(row)).answer
+
     def lines(self, rows: Iterable[int]) -> Iterator[bytes]:
         return map(self.line, rows)
 
@@ -181,12 +213,16 @@ class Rows:
 
 def segment_table(folder: Path, segment: Segment, file: int, first_line: int) -> pyarrow.Table:
     """The table of a segment, mapped into memory, with places that hold in the whole file."""
-    source = pyarrow.memory_map(str(folder / segment.file_name))
-    table = cast("pyarrow.Table", pyarrow.ipc.open_file(source).read_all())
+    table = mapped_table(folder / segment.file_name)
     for name, first in (("offset", segment.start), ("line", first_line)):
         place = table.column_names.index(name)
         table = table.set_column(place, name, pc.add(table.column(name), pyarrow.scalar(first, pyarrow.int64())))
     return table.append_column("file", pyarrow.repeat(pyarrow.scalar(file, pyarrow.int32()), table.num_rows))
+
+
+def mapped_table(path: Path) -> pyarrow.Table:
+    """A stored table, read from the file as it is used."""
+    return cast("pyarrow.Table", pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all())
 
 
 def joined(tables: list[pyarrow.Table]) -> pyarrow.Table:

@@ -9,25 +9,28 @@ import mmap
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from palestra.core.errors import PalestraError
 from palestra.data.index.fields import VERSION
-from palestra.data.index.segment import Block, Segment, hash_of, write_segment
+from palestra.data.index.segment import Block, Segment, hash_of, segment_of, write_segment, write_texts
 from palestra.store.paths import replacing, writing
 
 BLOCK_BYTES = 32 << 20
 ALONE_BYTES = 64 << 20
 """Less than this is read by this process itself: starting others would take longer."""
-BATCH_BLOCKS = 16
+MAX_BATCH = 48
+"""Blocks that one process reads, one after the other."""
 SLOWEST_BYTES_PER_S = 1 << 20
 """A process that reads more slowly than this is given up."""
 START_S = 60
 LONGEST_LINE_BYTES = 1 << 30
+Part = TypeVar("Part", bound=Block | Segment)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +92,11 @@ def read_manifest(folder: Path) -> tuple[FileState | None, list[Segment]]:
     return (state, segments) if has_all else (None, [])
 
 
-def segment_of(entry: dict[str, Any]) -> Segment:
-    problems = [(int(number), str(reason)) for number, reason in entry["problems"]]
-    return Segment(**{**entry, "problems": problems})
-
-
 def write_manifest(folder: Path, state: FileState, segments: Sequence[Segment]) -> None:
     content = {"version": VERSION, "file": asdict(state), "segments": [asdict(segment) for segment in segments]}
     with replacing(folder / "manifest.json") as file:
         file.write(json.dumps(content).encode())
-    used = {segment.file_name for segment in segments}
+    used = {name for segment in segments for name in (segment.file_name, segment.texts_name)}
     for path in folder.glob("*.arrow"):
         if path.name not in used:
             path.unlink(missing_ok=True)
@@ -137,29 +135,60 @@ def blocks_of(path: Path, start: int, size: int) -> Iterator[Block]:
 
 def write_segments(path: Path, blocks: Sequence[Block], folder: Path) -> list[Segment]:
     """Read blocks, in as many processes as there are cores if it is worth it; gives their segments in order."""
-    workers = min(usable_cores(), len(blocks))
-    if workers < 2 or blocks[-1].end - blocks[0].start < ALONE_BYTES:
+    if not is_work_for_many(blocks):
         with writing(folder):
             return [write_segment(path, block, folder) for block in blocks]
-    size = max(1, min(BATCH_BLOCKS, len(blocks) // (2 * workers)))
-    batches = [blocks[first : first + size] for first in range(0, len(blocks), size)]
+
+    def read(batch: Sequence[Block]) -> list[Segment]:
+        request = {"blocks": [[block.start, block.end] for block in batch]}
+        return [segment_of(entry) for entry in json.loads(run_worker(path, folder, request, size_of(batch)))]
+
+    return [segment for segments in in_batches(blocks, read) for segment in segments]
+
+
+def ensure_texts(path: Path, folder: Path, segments: Sequence[Segment]) -> None:
+    """Make the columns that need the rows' texts, for the segments that lack them. Raises PalestraError."""
+    lacking = [segment for segment in segments if not (folder / segment.texts_name).is_file()]
+    if not is_work_for_many(lacking):
+        with writing(folder):
+            for segment in lacking:
+                write_texts(path, segment, folder)
+        return
+
+    def read(batch: Sequence[Segment]) -> None:
+        run_worker(path, folder, {"texts": [asdict(segment) for segment in batch]}, size_of(batch))
+
+    in_batches(lacking, read)
+
+
+def size_of(parts: Sequence[Block | Segment]) -> int:
+    return sum(part.end - part.start for part in parts)
+
+
+def is_work_for_many(parts: Sequence[Block | Segment]) -> bool:
+    return min(usable_cores(), len(parts)) > 1 and size_of(parts) >= ALONE_BYTES
+
+
+def in_batches(parts: Sequence[Part], work: Callable[[Sequence[Part]], Result]) -> list[Result]:
+    """Work on parts in as many threads as there are cores, each of which waits for a process of its own."""
+    workers = min(usable_cores(), len(parts))
+    size = max(1, min(MAX_BATCH, -(-len(parts) // (2 * workers))))
+    batches = [parts[first : first + size] for first in range(0, len(parts), size)]
     with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(lambda batch: run_worker(path, batch, folder), batches)
-        return [segment for segments in found for segment in segments]
+        return list(pool.map(work, batches))
 
 
 def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_worker(path: Path, blocks: Sequence[Block], folder: Path) -> list[Segment]:
-    """Have another process read some blocks. Raises PalestraError if it breaks or takes too long."""
-    request = {"path": str(path), "folder": str(folder), "blocks": [[block.start, block.end] for block in blocks]}
-    limit_s = START_S + (blocks[-1].end - blocks[0].start) / SLOWEST_BYTES_PER_S
+def run_worker(path: Path, folder: Path, request: dict[str, Any], size: int) -> bytes:
+    """What another process says to a request. Raises PalestraError if it breaks or takes too long."""
+    limit_s = START_S + size / SLOWEST_BYTES_PER_S
     try:
         done = subprocess.run(
             [sys.executable, "-m", "palestra.data.index.worker"],
-            input=json.dumps(request).encode(),
+            input=json.dumps({"path": str(path), "folder": str(folder), **request}).encode(),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             timeout=limit_s,
@@ -170,4 +199,4 @@ def run_worker(path: Path, blocks: Sequence[Block], folder: Path) -> list[Segmen
         why = told[-1] if told else f"it did not finish within {limit_s:.0f} s"
         fix = "Repeat the command; what was read is kept. If it dies again, the machine may lack memory or disk."
         raise PalestraError("worker-died", f"the index of {path} could not be built: {why}", fix=fix) from error
-    return [segment_of(entry) for entry in json.loads(done.stdout)]
+    return done.stdout

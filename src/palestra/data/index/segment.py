@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import xxhash
 from palestra.data.index.extract import NAMES, values_of
 from palestra.data.index.fields import FIELDS, VERSION
 from palestra.data.index.shapes import RowReader
+from palestra.data.index.texts import TEXT_FIELDS, TEXT_VERSION, text_values
 
 ARROW_TYPES = {
     "int": pyarrow.int64(),
@@ -56,6 +58,16 @@ class Segment:
     def file_name(self) -> str:
         return f"{self.hash}.v{VERSION}.arrow"
 
+    @property
+    def texts_name(self) -> str:
+        """The file of the columns that need the rows' texts."""
+        return f"{self.hash}.v{VERSION}.texts{TEXT_VERSION}.arrow"
+
+
+def segment_of(entry: dict[str, Any]) -> Segment:
+    problems = [(int(number), str(reason)) for number, reason in entry["problems"]]
+    return Segment(**{**entry, "problems": problems})
+
 
 def hash_of(data: "bytes | mmap.mmap | memoryview") -> str:
     return xxhash.xxh3_128_hexdigest(data)
@@ -68,16 +80,37 @@ def write_segment(path: Path, block: Block, folder: Path) -> Segment:
         data = file.read(block.end - block.start)
     segment = Segment(block.start, block.end, hash_of(data), 0, 0)
     rows, own = read_rows(data, segment)
-    table = table_of(rows, own, segment)
+    write_table(table_of(rows, own, segment), folder / segment.file_name)
+    return segment
+
+
+def write_texts(path: Path, segment: Segment, folder: Path) -> None:
+    """Write the columns that need the texts of a segment's rows."""
+    with path.open("rb") as file:
+        file.seek(segment.start)
+        data = file.read(segment.end - segment.start)
+    with pyarrow.memory_map(str(folder / segment.file_name)) as source:
+        places = pyarrow.ipc.open_file(source).read_all().select(["offset", "length"]).to_pydict()
+    reader = RowReader()
+    found = [
+        text_values(data[offset : offset + length], reader)
+        for offset, length in zip(places["offset"], places["length"], strict=True)
+    ]
+    values = zip(*found, strict=True) if found else [()] * len(TEXT_FIELDS)
+    columns = zip(TEXT_FIELDS.items(), values, strict=True)
+    table = pyarrow.table({name: array_of(entries, ARROW_TYPES[about.type]) for (name, about), entries in columns})
+    write_table(table, folder / segment.texts_name)
+
+
+def write_table(table: pyarrow.Table, path: Path) -> None:
     # Two processes may index the same file: each writes its own, and both are the same.
-    temporary = folder / f"{segment.file_name}.{os.getpid()}.{block.start}.tmp"
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with pyarrow.OSFile(str(temporary), "wb") as sink, pyarrow.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
-        temporary.replace(folder / segment.file_name)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return segment
 
 
 def read_rows(data: bytes, segment: Segment) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]]:
@@ -161,3 +194,7 @@ def empty_table() -> pyarrow.Table:
     """The table of a file without rows."""
     table = table_of([], [], Segment(0, 0, "", 0, 0))
     return table.append_column("file", pyarrow.array([], pyarrow.int32()))
+
+
+def empty_texts() -> pyarrow.Table:
+    return pyarrow.table({name: pyarrow.array([], ARROW_TYPES[about.type]) for name, about in TEXT_FIELDS.items()})

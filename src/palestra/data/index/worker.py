@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from palestra.data.index.segment import Block, write_segment
+from palestra.data.index.segment import Block, segment_of, write_segment, write_texts
 
 
 class WithoutPandas:
@@ -24,6 +24,10 @@ def main() -> None:
     gc.disable()
     request = json.loads(sys.stdin.buffer.read())
     path, folder = Path(request["path"]), Path(request["folder"])
+    if "texts" in request:
+        for entry in request["texts"]:
+            write_texts(path, segment_of(entry), folder)
+        return
     segments = [write_segment(path, Block(*block), folder) for block in request["blocks"]]
     sys.stdout.write(json.dumps([asdict(segment) for segment in segments]))
 
