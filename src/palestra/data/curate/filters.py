@@ -119,7 +119,7 @@ def in_order(rows: Rows, order: Sequence[str]) -> "np.ndarray[Any, np.dtype[np.b
     for chunk in rows.column("tools").chunks:
         # A chunk at a time, as texts of Python take ten times the memory of a column.
         for called in chunk.to_pylist():
-            rest: Iterator[str] = iter(called or ())
+            rest = iter(list[str](called or ()))
             found[row] = all(name in rest for name in order)
             row += 1
     return found

@@ -68,10 +68,8 @@ class Outliers(Settings):
             for row in np.flatnonzero(is_far)[:100]:
                 reasons.setdefault(int(row), []).append(f"{column} is {values[row]:g}, {far[row]:.1f} out")
             found.append((f"{column} within {limit:g} ({self.method})", ~is_far, [column]))
-        facts = {
-            "outliers": [{"where": rows.where_is(row), "reasons": why} for row, why in list(reasons.items())[:100]]
-        }
+        told = [{"where": rows.where_is(row), "reasons": why} for row, why in sorted(reasons.items())[:100]]
         if self.keep == "outliers":
             found = [("is an outlier", is_out, list(self.columns))]
         left, dropped = apply(rows, kept, found)
-        return Outcome(left, dropped, facts)
+        return Outcome(left, dropped, {"outliers": told})
