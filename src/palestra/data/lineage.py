@@ -90,8 +90,8 @@ def read_sidecar(sidecar: Path) -> dict[str, Any] | None:
         for entry in (record["output"], *record["inputs"]):
             entry["sha256"] = str(entry["sha256"])
             entry["path"] = str((sidecar.parent / entry["path"]).resolve())
-            entry["sha256"]
-        record["id"], record["operation"], record["config"]
+        if absent := {"id", "operation", "config"} - record.keys():
+            raise KeyError(*absent)
         return record
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "Delete it and make the dataset again, or restore it: it says what the dataset was made from."
