@@ -8,17 +8,17 @@ EXAMPLE = "palestra data validate tasks.jsonl --env word_problems"
 
 COMMANDS = MappingProxyType(
     {
-        # "init": "data_init",
+        "init": "data_init",
         "generate": "data_generate",
         "validate": "data_validate",
-        # "convert": "data_convert",
-        # "prepare": "data_prepare",
-        # "split": "data_split",
-        # "diff": "data_diff",
-        # "version": "data_version",
-        # "lineage": "data_lineage",
-        # "download": "data_download",
-        # "upload": "data_upload",
+        "convert": "data_convert",
+        "prepare": "data_prepare",
+        "split": "data_split",
+        "diff": "data_diff",
+        "version": "data_version",
+        "lineage": "data_lineage",
+        "download": "data_download",
+        "upload": "data_upload",
     }
 )
 """Which module knows a command: its SUMMARY, DESCRIPTION, EXAMPLE, `add_arguments` and `run`."""

@@ -10,20 +10,18 @@ from typing import Any
 
 from palestra.core.errors import PalestraError
 from palestra.core.task import content_hash
+from palestra.data.seen import Seen
 from palestra.data.validate.rows import Demands, Kind, kind_of, row_problems
 from palestra.data.validate.rules import Finding, Problem
-from palestra.store.ledger import KeyTable
 from palestra.store.scan import LONGEST_LINE_BYTES, READ_BYTES
 from palestra.wire.encoding import WHITESPACE, checksum_holds, decode
 
 LARGE_ROW_BYTES = 16 << 20
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-ODD_CHARACTER = re.compile(rb"(?<!\\)(?:\\\\)*\\u(0000|[dD][89abAB])")
-"""The escape of U+0000 or of a surrogate, which is half of a pair unless another one follows."""
+ODD_ESCAPES = (rb"\u0000", rb"\ud", rb"\uD")
+"""How the escapes of U+0000 and of surrogates begin; a row with one is looked at closely."""
 HALF_PAIR = re.compile("[\x00\ud800-\udfff]")
 FILE_NAME = re.compile(r"[a-z0-9_-][a-z0-9_.-]*\.jsonl")
-LINE_BITS = 30
-MOST_FILES = 1 << 9
 
 
 @dataclass(slots=True)
@@ -50,25 +48,6 @@ class Tally:
             "rows": dict(sorted(self.rows.items())),
             "rules": dict(self.rules.most_common()),
         }
-
-
-class Seen:
-    """Where each row occurred first, in at most 32 bytes a row."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        if len(files) >= MOST_FILES:
-            raise PalestraError(
-                "usage", f"{len(files)} files are too many at once", fix=f"Name less than {MOST_FILES}."
-            )
-        self.files = files
-        self.table = KeyTable()
-
-    def earlier(self, identity: bytes, file: int, line: int) -> str | None:
-        here = file << LINE_BITS | line
-        first = self.table.setdefault(identity, here)
-        if first == here:
-            return None
-        return f"{self.files[first >> LINE_BITS]} line {first & (1 << LINE_BITS) - 1}"
 
 
 def validate(
@@ -146,12 +125,13 @@ class FileReader:
     def problems_of(self, row: Mapping[str, Any], line: bytes, number: int) -> Iterator[Problem]:
         kind = kind_of(row)
         self.tally.rows[kind] += 1
-        if ODD_CHARACTER.search(line):
+        if any(escape in line for escape in ODD_ESCAPES):
             yield from odd_characters(row)
         yield from row_problems(row, kind, self.demands)
         if (place := self.seen.earlier(identity(row, kind, line), self.number, number)) is not None:
             rule = "duplicate" if kind == "task" else "duplicate-rollout"
-            yield Problem(rule, "", None, f"is {place} again", has_value=False)
+            file, first = place
+            yield Problem(rule, "", None, f"is {self.seen.files[file]} line {first} again", has_value=False)
 
 
 def unreadable(line: bytes, error: ValueError) -> Problem:
