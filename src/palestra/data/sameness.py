@@ -12,6 +12,7 @@ from palestra.data.adapters.mapping import looked_up
 from palestra.wire.rows import PARAMS
 
 NOT_LETTERS = re.compile(r"[\W_]+")
+BESIDE_NUMBERS = "-*/%"
 ROLLOUT_FIELDS = frozenset({"response", "reward"})
 
 
@@ -39,12 +40,24 @@ def digest(text: str) -> bytes:
 
 
 def normalised(text: str) -> str:
-    """A text in one form of Unicode and one case, with a space where anything but letters and digits was.
+    """A text in one form of Unicode and one case, without punctuation and with single spaces.
 
-    A text without letters and digits, as some puzzles are, keeps its other characters.
+    Signs of mathematics and money are kept, and beside a number also - * / %: `5 - 3` is not `5 + 3`. A text without
+    anything else, as some puzzles are, keeps its punctuation.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return NOT_LETTERS.sub(" ", folded).strip() or " ".join(folded.split())
+    return NOT_LETTERS.sub(signs, folded).strip() or " ".join(folded.split())
+
+
+def signs(found: re.Match[str]) -> str:
+    start, end = found.span()
+    by_number = (start > 0 and found.string[start - 1].isdigit()) or found.string[end : end + 1].isdigit()
+    kept = [sign for sign in found[0] if is_sign(sign) or (by_number and sign in BESIDE_NUMBERS)]
+    return f" {' '.join(kept)} " if kept else " "
+
+
+def is_sign(character: str) -> bool:
+    return character == "^" or unicodedata.category(character) in ("Sm", "Sc")
 
 
 def prompt_text(row: Mapping[str, Any]) -> str:
