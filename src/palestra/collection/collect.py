@@ -19,6 +19,7 @@ from palestra.collection.config import CollectConfig
 from palestra.collection.endpoints import Endpoints
 from palestra.collection.fingerprint import (
     describe_environment,
+    describe_tasks,
     fingerprint,
     require_same_run,
     write_description,
@@ -138,7 +139,8 @@ async def play(
         require_same_run(paths, descriptions, resumed)
         endpoints = Endpoints(config.endpoint_patience_s, run_limits(config).concurrency, config.concurrency == "auto")
         route = await open_route(config, entrants, endpoints, stack, show)
-        write_description(paths, descriptions)
+        tasks = await asyncio.to_thread(describe_tasks, config, paths.rollouts)
+        write_description(paths, descriptions, tasks)
         # A resume may read millions of finished rows between two jobs; a stop must not wait for that.
         rows = takewhile(lambda row: engine.stop_reason is None, input_rows(config, entrants))
         planned = jobs(rows, ledger, environment_of=route.environment_of, repeats=config.repeats, seed=config.seed)

@@ -14,8 +14,8 @@ from palestra import __version__
 from palestra.collection.config import CollectConfig
 from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError, describe
-from palestra.store.files import synchronize_folder
-from palestra.store.paths import RunPaths, writing
+from palestra.data.content import content_of_path
+from palestra.store.paths import RunPaths, replacing
 from palestra.store.resume import Resumed
 
 
@@ -45,6 +45,18 @@ def describe_environment(source: Source, options: BaseModel, config: CollectConf
         },
         "seed": config.seed,
     }
+
+
+def describe_tasks(config: CollectConfig, output: Path) -> dict[str, Any]:
+    """Where the rows of a run come from; the input by its content, with its path as seen from the output."""
+    chosen = {"split": config.split, "generate": config.generate, "limit": config.limit, "repeats": config.repeats}
+    described = {name: value for name, value in chosen.items() if value is not None}
+    # What is no plain file, such as a pipe, can be read only once.
+    if config.input is None or not config.input.is_file():
+        return described
+    content = content_of_path(config.input)
+    place = os.path.relpath(config.input.resolve(), output.parent.resolve())
+    return {**described, "input": {**content.to_json(), "path": place}}
 
 
 def code_digest(folder: Path) -> str:
@@ -99,20 +111,18 @@ def stored_description(paths: RunPaths) -> dict[str, Any]:
         raise PalestraError("run-changed", message, fix=fix) from error
 
 
-def write_description(paths: RunPaths, descriptions: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write `<stem>_run.json`, at once or not at all; environments of earlier parts of the run stay in it."""
+def write_description(
+    paths: RunPaths, descriptions: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, Any] | None = None
+) -> None:
+    """Write `<stem>_run.json`, at once or not at all; environments and tasks of earlier parts of the run stay in it."""
     stored = stored_description(paths)
+    earlier = stored.get("tasks", [])
     content = {
         "created_at": time.time(),
         **stored,
         "palestra": __version__,
         "environments": {**stored.get("environments", {}), **descriptions},
+        "tasks": [*earlier, *([tasks] if tasks is not None and tasks not in earlier else [])],
     }
-    temporary = paths.run.with_suffix(".tmp")
-    with writing(paths.run):
-        with temporary.open("w") as file:
-            json.dump(content, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(paths.run)
-        synchronize_folder(paths.run.parent)
+    with replacing(paths.run) as file:
+        file.write(json.dumps(content, indent=2).encode())

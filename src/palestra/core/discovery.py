@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from palestra.core.environment import Environment
 from palestra.core.errors import PalestraError, describe, suggestion
-from palestra.core.extras import missing
+from palestra.core.extras import require
 from palestra.core.manifest import Manifest, Reward, read_manifest
 from palestra.core.tools import validation_text
 
@@ -49,10 +49,7 @@ class Source:
         Also if an extra that the manifest requires is not installed: every verdict would fail for want of it.
         """
         for extra in self.manifest.requires:
-            if lacking := missing(extra):
-                fix = f'Run `palestra doctor --fix`, or pip install "palestra[{extra}]".'
-                message = f"{self.name} needs {', '.join(lacking)}, not installed here"
-                raise PalestraError("missing-package", message, fix=fix)
+            require(extra, self.name)
         module = import_by_name(self.module) if self.module else import_folder(self.folder)
         if self.class_name:
             found = [getattr(module, self.class_name, None)]

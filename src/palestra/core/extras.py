@@ -3,6 +3,8 @@
 import importlib.metadata
 import re
 
+from palestra.core.errors import PalestraError
+
 
 def requirements(extra: str) -> list[str]:
     """What `pip install "palestra[EXTRA]"` asks for beyond the base install."""
@@ -14,6 +16,14 @@ def requirements(extra: str) -> list[str]:
 def missing(extra: str) -> list[str]:
     """The requirements of an extra that are not installed."""
     return [requirement for requirement in requirements(extra) if not is_installed(requirement)]
+
+
+def require(extra: str, whose: str) -> None:
+    """Raises PalestraError that says how to install an extra, if something of it is missing. `whose` needs it."""
+    if lacking := missing(extra):
+        fix = f'Run `palestra doctor --fix`, or pip install "palestra[{extra}]".'
+        message = f"{whose} needs {', '.join(lacking)}, not installed here"
+        raise PalestraError("missing-package", message, fix=fix)
 
 
 def is_installed(requirement: str) -> bool:

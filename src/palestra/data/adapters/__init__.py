@@ -1,0 +1,1 @@
+"""Rows of other shapes and files as task rows."""
