@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from palestra.core.errors import Failure
 from palestra.core.transcript import Transcript, item_text
-from palestra.models.chat import (
+from palestra.wire.chat import (
     items_from_message,
     items_from_messages,
     messages_from_items,

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias, cast
 from palestra.core.errors import Failure
 from palestra.core.model import Item, ToolSchema
 from palestra.core.transcript import argument_text, assistant_message, content_text, is_assistant_message
-from palestra.models.openai_json import as_object, as_objects, given, member
-from palestra.models.thinking import split_thinking
+from palestra.wire.decoded import as_object, as_objects, given, member
+from palestra.wire.thinking import split_thinking
 from palestra.wire.tokens import TOKEN_FIELDS
 
 Message: TypeAlias = dict[str, Any]
