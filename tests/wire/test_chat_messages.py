@@ -13,10 +13,9 @@ from palestra.wire.chat import (
     items_from_message,
     items_from_messages,
     messages_from_items,
-    split_thinking,
-    tools_for_chat,
-    tools_from_chat,
 )
+from palestra.wire.chat_tools import tools_for_chat, tools_from_chat
+from palestra.wire.thinking import split_thinking
 
 CALL = {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": '{"n": 1}'}
 OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "2"}
