@@ -8,10 +8,10 @@ import pytest
 
 from palestra.cli.main import main
 from palestra.collection.profile import read_plans
-from palestra.collection.report import replacing, write_metrics
+from palestra.collection.report import write_metrics
 from palestra.core.errors import PalestraError
 from palestra.monitor.columns import read_columns
-from palestra.store.paths import RunPaths
+from palestra.store.paths import RunPaths, replacing
 from palestra.wire.encoding import encode, encode_with_checksum
 from tests.collection.workspace import Workspace, lines_of, words
 

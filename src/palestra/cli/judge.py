@@ -19,9 +19,9 @@ from palestra.collection.calibration import calibrate, labelled_rows
 from palestra.collection.calibration_page import facts, page
 from palestra.collection.endpoints import Endpoints
 from palestra.collection.models import open_roles, read_roles, require_roles
-from palestra.collection.report import replacing
 from palestra.core.discovery import find
 from palestra.core.errors import PalestraError, suggestion
+from palestra.store.paths import replacing
 
 EXAMPLE = (
     "palestra judge calibrate labels.jsonl --model openai:gpt-4.1-mini@https://api.openai.com/v1 --page judge.html"

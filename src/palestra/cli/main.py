@@ -16,7 +16,7 @@ VERBS = MappingProxyType(
     {
         "list": "the environments there are",
         "show": "one environment (tasks, options, prompt), or one rollout of a file",
-        "data": "task rows: made by an environment's generator",
+        "data": "task rows and datasets: make, check, prepare, split, compare, register, exchange",
         "new": "a folder with a new environment that passes its check at once",
         "check": "test an environment: golden cases, determinism, attacks on its verifier",
         "play": "answer a task yourself and see what the verifier says",

@@ -16,12 +16,12 @@ from palestra.cli.options import add_json_option
 from palestra.cli.output import print_table
 from palestra.collection.answer_keys import AnswerKeys
 from palestra.collection.profile import Plan, read_plans, write_profile
-from palestra.collection.report import replacing, write_aggregate
+from palestra.collection.report import write_aggregate
 from palestra.core.errors import PalestraError, suggestion
 from palestra.monitor.columns import Columns, Reading, read_columns
 from palestra.monitor.lines import located
 from palestra.monitor.metrics import agent_entry
-from palestra.store.paths import RunPaths
+from palestra.store.paths import RunPaths, replacing
 from palestra.wire.encoding import decode
 
 EXAMPLE = "palestra stats rollouts.jsonl --json"

@@ -22,7 +22,6 @@ from palestra.collection.answer_keys import environment_of
 from palestra.collection.endpoints import Endpoints
 from palestra.collection.group import GroupReport, verify_groups, with_group_verdict
 from palestra.collection.models import open_roles, read_roles
-from palestra.collection.report import replacing
 from palestra.collection.second import Comparison, compare_verifiers
 from palestra.collection.verify import Agreement, compare, stored_rollouts, verify_all, with_verdict
 from palestra.core.discovery import Source, find
@@ -30,6 +29,7 @@ from palestra.core.errors import Failure, PalestraError
 from palestra.core.verdict import Verdict
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
+from palestra.store.paths import replacing
 from palestra.wire.encoding import encode_with_checksum
 
 EXAMPLE = "palestra verify rollouts.jsonl --env mcqa --output judged_again.jsonl"

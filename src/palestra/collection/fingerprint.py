@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +13,7 @@ from palestra import __version__
 from palestra.collection.config import CollectConfig
 from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError, describe
-from palestra.store.files import synchronize_folder
-from palestra.store.paths import RunPaths, writing
+from palestra.store.paths import RunPaths, replacing
 from palestra.store.resume import Resumed
 
 
@@ -108,11 +106,5 @@ def write_description(paths: RunPaths, descriptions: Mapping[str, Mapping[str, A
         "palestra": __version__,
         "environments": {**stored.get("environments", {}), **descriptions},
     }
-    temporary = paths.run.with_suffix(".tmp")
-    with writing(paths.run):
-        with temporary.open("w") as file:
-            json.dump(content, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(paths.run)
-        synchronize_folder(paths.run.parent)
+    with replacing(paths.run) as file:
+        file.write(json.dumps(content, indent=2).encode())

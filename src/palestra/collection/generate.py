@@ -1,8 +1,5 @@
 """Task rows from an environment's generator, as a file."""
 
-import os
-from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -10,9 +7,7 @@ from pydantic import BaseModel
 from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError
 from palestra.data.load import generated_rows
-from palestra.rollout.plan import Row
-from palestra.store.files import synchronize, synchronize_folder
-from palestra.store.paths import writing
+from palestra.store.paths import replacing
 from palestra.wire.encoding import encode
 
 
@@ -26,17 +21,10 @@ def write_generated(
     not make `n` rows, if the file is there already (unless `overwrites`) or cannot be written.
     """
     require_free(path, overwrites=overwrites)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with writing(path):
-            size = write_lines(part, generated_rows(source, options, seed=seed, n=n))
-            # Hours may have passed since the first look.
-            require_free(path, overwrites=overwrites)
-            part.replace(path)
-            synchronize_folder(path.parent)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
+    with replacing(path) as file:
+        size = sum(file.write(encode(row.content) + b"\n") for row in generated_rows(source, options, seed=seed, n=n))
+        # Hours may have passed since the first look.
+        require_free(path, overwrites=overwrites)
     return size
 
 
@@ -44,11 +32,3 @@ def require_free(path: Path, *, overwrites: bool) -> None:
     if path.exists() and not (overwrites and path.is_file()):
         fix = "Name another --output, or replace it with --overwrite." if path.is_file() else "Name a file of its own."
         raise PalestraError("output-exists", f"{path} exists already", fix=fix)
-
-
-def write_lines(path: Path, rows: Iterable[Row]) -> int:
-    with path.open("wb") as file:
-        size = sum(file.write(encode(row.content) + b"\n") for row in rows)
-        file.flush()
-        synchronize(file.fileno())
-    return size

@@ -1,9 +1,7 @@
 """How a run ended: its report, and the metrics file over all it has stored."""
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from palestra.collection.answer_keys import AnswerKeys
@@ -12,7 +10,7 @@ from palestra.core.errors import PalestraError
 from palestra.monitor.columns import Columns, Reading, read_columns
 from palestra.monitor.group_lines import group_lines
 from palestra.monitor.metrics import agent_entry
-from palestra.store.paths import RunPaths, writing
+from palestra.store.paths import RunPaths, replacing
 from palestra.wire.encoding import encode
 
 
@@ -103,23 +101,6 @@ def write_metrics(
     except PalestraError as error:
         problems.append(str(error))
     return entries
-
-
-@contextmanager
-def replacing(path: Path) -> Generator[BinaryIO]:
-    """A file that takes the place of `path` when it is whole, or leaves it as it was.
-
-    Raises PalestraError if it cannot be written.
-    """
-    temporary = path.with_name(f"{path.name}.tmp")
-    with writing(path):
-        try:
-            with temporary.open("wb") as file:
-                yield file
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def write_aggregate(

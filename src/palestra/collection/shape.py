@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from palestra.collection.group import RAW_REWARD, content_of_line, task_key
-from palestra.collection.report import replacing
 from palestra.core.errors import PalestraError
 from palestra.grading.shaping import ShapingStep, shaped
+from palestra.store.paths import replacing
 from palestra.store.scan import located_lines
 from palestra.wire.encoding import encode_with_checksum
 

@@ -71,6 +71,14 @@ ERRORS = MappingProxyType(
             "Another process is writing this output file.",
             "Wait for it, stop it, or name another --output.",
         ),
+        "registry-unusable": Explanation(
+            "The registry of datasets, or a record beside a dataset, is damaged or cannot be read or written.",
+            "Mend its rights or its disk; the registry is made again from the records beside the datasets if deleted.",
+        ),
+        "source-unavailable": Explanation(
+            "A hub or model registry could not be reached, refused, or sent something else than was asked for.",
+            "Read the message: it says which address and answer. What was received is kept; repeat the command.",
+        ),
         "run-changed": Explanation(
             "The rollouts in the output were made with another environment version, model, agent or sampling.",
             "Repeat the command as it was, or start a new file beside the old one with --fork.",

@@ -11,14 +11,7 @@ from palestra.core.tools import MAX_ARGUMENT_CHARACTERS, finite
 from palestra.core.transcript import Transcript, argument_text, is_assistant_message
 from palestra.wire.encoding import encode
 from palestra.wire.response import response_object
-from palestra.wire.rows import PARAMS
-
-OPTIONAL_PARAMS = (
-    "background", "include", "instructions", "max_output_tokens", "max_tool_calls", "top_logprobs", "metadata",
-    "model", "previous_response_id", "user", "prompt", "reasoning", "text", "service_tier", "store", "temperature",
-    "top_p", "truncation", "stream",
-)  # fmt: skip
-"""Fields of `responses_create_params` that are null unless a row sets them."""
+from palestra.wire.rows import OPTIONAL_PARAMS, PARAMS
 
 UNKNOWN_MODEL = "policy"
 """The model of a response whose row names none: a session does not know who plays it."""

@@ -1,11 +1,14 @@
 """The files of one run, named after its output."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from palestra.core.errors import PalestraError
+from palestra.store.files import synchronize, synchronize_folder
 
 FAILURES = "_failures.jsonl"
 INPUTS = "_materialized_inputs.jsonl"
@@ -78,6 +81,27 @@ def writing(path: Path) -> Generator[None]:
         yield
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[BinaryIO]:
+    """A file that takes the place of `path` when it is whole and safe on disk, or leaves it as it was.
+
+    Raises PalestraError if it cannot be written.
+    """
+    # Two processes may replace the same file: each writes its own, and the last one stays.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with writing(path):
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                synchronize(file.fileno())
+            temporary.replace(path)
+            synchronize_folder(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def unwritable(path: Path, error: OSError) -> PalestraError:

@@ -17,6 +17,15 @@ ATTEMPT_INDEX = "_ng_attempt_index"
 FAILURE_CLASS = "_ng_failure_class"
 AGENT_SUFFIX = "_simple_agent"
 
+OPTIONAL_PARAMS = (
+    "background", "include", "instructions", "max_output_tokens", "max_tool_calls", "top_logprobs", "metadata",
+    "model", "previous_response_id", "user", "prompt", "reasoning", "text", "service_tier", "store", "temperature",
+    "top_p", "truncation", "stream",
+)  # fmt: skip
+"""Fields of `responses_create_params` that are null unless a row sets them."""
+KNOWN_PARAMS = frozenset({*OPTIONAL_PARAMS, "input", "parallel_tool_calls", "tool_choice", "tools"})
+"""All that `responses_create_params` may hold; servers of NeMo Gym refuse a row with another."""
+
 NOT_SAMPLING = frozenset({"input", "instructions", "tools", "model", "stream"})
 SET_HERE = ("temperature", "top_p", "max_output_tokens")
 """Sampling that a command line may set, in the order of `Sampling`."""
