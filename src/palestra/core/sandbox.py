@@ -153,7 +153,7 @@ class Sandbox(Protocol):
         """
         ...
 
-    async def run(self, program: Program, given: Input = Input(), *, limits: Limits = DEFAULT_LIMITS) -> Run:  # noqa: B008
+    async def run(self, program: Program, given: Input = Input(), *, limits: Limits = DEFAULT_LIMITS) -> Run:
         """One run of a program."""
         ...
 

@@ -41,7 +41,7 @@ LAYOUTS: Mapping[tuple[str, str], Layout] = MappingProxyType(
             schemas.PromptCompletion, rows.sft_turns, read_with="SFTTrainer with completion_only_loss"
         ),
         ("sft", "verl"): Layout(
-            schemas.VerlSft, rows.sft_verl, "parquet", "MultiTurnSFTDataset", learns_from="assistant"
+            schemas.MessagesOnly, rows.sft_verl, "parquet", "MultiTurnSFTDataset", learns_from="assistant"
         ),
         ("sft", "openrlhf"): Layout(
             schemas.MessagesOnly,

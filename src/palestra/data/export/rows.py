@@ -69,7 +69,9 @@ def sft_turns(record: Record, choice: Choice) -> Iterator[Json]:
 
 
 def sft_verl(record: Record, choice: Choice) -> Iterator[Json]:
-    yield with_tools({"messages": [*record.prompt, *record.completion]}, record.tools)
+    # In a parquet file all schemas of all tools would be one structure, each with the fields of all others.
+    refuse_tools(record)
+    yield {"messages": [*record.prompt, *record.completion]}
 
 
 def sft_conversation(record: Record, choice: Choice) -> Iterator[Json]:
@@ -82,9 +84,9 @@ def sft_without_tools(record: Record, choice: Choice) -> Iterator[Json]:
 
 
 def refuse_tools(record: Record) -> None:
-    """Raises Unusable for a rollout with tools, where the trainer would leave them out of the prompt."""
+    """Raises Unusable for a rollout with tools, where the model would learn to call what it is not shown."""
     if record.tools:
-        raise Unusable("tools", "the target's loader does not pass tools to the chat template")
+        raise Unusable("tools", "the target's files or loader do not bring tools to the chat template")
 
 
 # Preferences

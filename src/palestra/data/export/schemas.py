@@ -98,15 +98,6 @@ class Conversation(Row):
     """Function tools as Chat Completions nests them."""
 
 
-class VerlSft(Row):
-    """A row of a parquet file."""
-
-    messages: Messages
-    """The prompt and all that followed; verl imitates the assistant's."""
-    tools: list[dict[str, Any]] | None = None
-    """Function tools; only in files where every row has some."""
-
-
 class MessagesOnly(Row):
     """A conversation whose assistant messages are imitated."""
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -73,7 +73,7 @@ def refuse(message: str) -> NoReturn:
 
 
 def now(form: str) -> str:
-    return datetime.now(timezone.utc).strftime(form)
+    return datetime.now(UTC).strftime(form)
 
 
 def template_of_folder(folder: Path) -> ChatTemplate:
@@ -84,7 +84,7 @@ def template_of_folder(folder: Path) -> ChatTemplate:
         beside = folder / "chat_template.jinja"
         template = beside.read_text(encoding="utf-8") if beside.exists() else config.get("chat_template")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # noqa: BLE001 - tokenizers raises Exception itself
+    except Exception as error:
         raise PalestraError("usage", f"{folder} is no tokenizer's folder: {error}") from error
     if not isinstance(template, str):
         fix = "Name the folder of an instruct model's tokenizer."

@@ -1,19 +1,13 @@
 """Files of a training set: whole or not there at all."""
 
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
-from pydantic import BaseModel
-
 from palestra.core.errors import PalestraError
-from palestra.core.extras import require
 from palestra.wire.encoding import encode
-
-ROWS_OF_A_GROUP = 1024
 
 
 class RowWriter(Protocol):
