@@ -60,7 +60,7 @@ def add_choice_options(parser: argparse._ArgumentGroup) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    layout_of(arguments.format, arguments.to)
+    layout = layout_of(arguments.format, arguments.to)
     names = ("min_reward", "max_negative_reward", "min_gap", "pairs_per_task", "rollouts_per_task", "truncated")
     chosen = {name: getattr(arguments, name) for name in (*names, "reasoning")}
     values = {
@@ -79,7 +79,7 @@ def execute(arguments: argparse.Namespace) -> int:
     check = None
     if arguments.check and arguments.format != "grpo":
         limit = None if arguments.check < 0 else arguments.check
-        check = RoundTrip(open_chat_template(arguments.tokenizer), limit)
+        check = RoundTrip(open_chat_template(arguments.tokenizer), limit, layout.split_by_turn)
     report = export(config, check)
     if arguments.json:
         print_json(report.to_json())

@@ -32,13 +32,18 @@ class Layout:
     """What loads it."""
     learns_from: Literal["model", "completion", "assistant"] = "model"
     """Whose text the target's loss covers: the model's alone, the whole completion, or every assistant message."""
+    split_by_turn: bool = False
+    """Whether each turn of a conversation is a row of its own."""
 
 
-LAYOUTS: Mapping[tuple[str, str], Layout] = MappingProxyType(
+LAYOUTS: Mapping[tuple[ExportFormat, Target], Layout] = MappingProxyType(
     {
         ("sft", "generic"): Layout(schemas.GenericSft, rows.sft_generic, read_with="any JSONL reader"),
         ("sft", "trl"): Layout(
-            schemas.PromptCompletion, rows.sft_turns, read_with="SFTTrainer with completion_only_loss"
+            schemas.PromptCompletion,
+            rows.sft_turns,
+            read_with="SFTTrainer with completion_only_loss",
+            split_by_turn=True,
         ),
         ("sft", "verl"): Layout(
             schemas.MessagesOnly, rows.sft_verl, "parquet", "MultiTurnSFTDataset", learns_from="assistant"
@@ -100,7 +105,8 @@ def layout_of(name: str, target: str) -> Layout:
         if value not in known:
             hint = suggestion(value, known)
             raise PalestraError("usage", f"no {what} is named {value!r}.{hint} There are: {', '.join(known)}.")
-    if (name, target) not in LAYOUTS:
-        able = ", ".join(other for other in TARGETS if (name, other) in LAYOUTS)
-        raise PalestraError("usage", f"{target} reads no {name} sets", fix=f"{name} can go to: {able}.")
-    return LAYOUTS[name, target]
+    able = {reader: layout for (what, reader), layout in LAYOUTS.items() if what == name}
+    for reader, layout in able.items():
+        if reader == target:
+            return layout
+    raise PalestraError("usage", f"{target} reads no {name} sets", fix=f"{name} can go to: {', '.join(able)}.")

@@ -11,7 +11,7 @@ from palestra.data.export.record import Record, parsed_arguments
 from palestra.data.export.template import ChatTemplate
 from palestra.wire.chat import Message
 
-FATAL = ("refused", "prompt_is_no_prefix", "text_is_changed", "mask_covers_more")
+FATAL = ("refused", "prompt_is_no_prefix", "turn_is_rewritten", "text_is_changed", "mask_covers_more")
 """Findings after which a trainer would learn something else than what was exported."""
 
 
@@ -22,6 +22,8 @@ class RoundTrip:
     template: ChatTemplate
     limit: int | None
     """Rollouts to look at, or None for all."""
+    split_by_turn: bool = False
+    """Whether each turn is a row of its own: then a later turn may change how an earlier one is rendered."""
     checked: int = 0
     findings: Dropped = field(default_factory=Dropped)
 
@@ -29,7 +31,7 @@ class RoundTrip:
         if self.limit is not None and self.checked >= self.limit:
             return
         self.checked += 1
-        for kind, detail in findings_of(record, self.template):
+        for kind, detail in findings_of(record, self.template, self.split_by_turn):
             self.findings.add(kind, detail)
 
     @property
@@ -37,7 +39,7 @@ class RoundTrip:
         return not any(kind in self.findings.counts for kind in FATAL)
 
 
-def findings_of(record: Record, template: ChatTemplate) -> list[tuple[str, str]]:
+def findings_of(record: Record, template: ChatTemplate, split_by_turn: bool = False) -> list[tuple[str, str]]:
     """What is wrong with one rollout under one template, as (kind, detail)."""
     messages = [parsed_arguments(message) for message in (*record.prompt, *record.completion)]
     found: list[tuple[str, str]] = []
@@ -47,7 +49,8 @@ def findings_of(record: Record, template: ChatTemplate) -> list[tuple[str, str]]
             found.append(("tools_are_not_shown", f"{len(record.tools)} tools are not in what the template renders"))
         for index in range(len(record.prompt), len(messages)):
             if messages[index]["role"] == "assistant":
-                found += turn_findings(messages, index, record.tools, whole, template)
+                seen = template.render(messages[: index + 1], record.tools) if split_by_turn else whole
+                found += turn_findings(messages, index, record.tools, seen, template)
     except ValueError as error:
         return [("refused", str(error))]
     return found
@@ -62,6 +65,11 @@ def turn_findings(
     if not after.startswith(before) or not whole.startswith(before):
         place = common_prefix(before, after if not after.startswith(before) else whole)
         return [("prompt_is_no_prefix", f"message {index}: differs at character {place}: {before[place:][:60]!r}")]
+    if not whole.startswith(after):
+        place = common_prefix(after, whole)
+        return [
+            ("turn_is_rewritten", f"message {index}: later messages change character {place}: {after[place:][:60]!r}")
+        ]
     tokens, prompt = template.encode(after), template.encode(before)
     if list(tokens.ids[: len(prompt.ids)]) != list(prompt.ids):
         place = common_prefix(tokens.ids, prompt.ids)
