@@ -213,7 +213,7 @@ def test_exact_tokens_where_the_rollout_has_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "target"), LAYOUTS)
-def test_every_row_has_its_schema(tmp_path: Path, name: Any, target: str) -> None:
+def test_every_row_has_its_schema(tmp_path: Path, name: Any, target: Any) -> None:
     rollouts = [*source.QUIZ, source.weather_talk(1.0), source.weather_talk(0.0, "Turin"), source.STEPS]
     if (name, target) == ("prm", "trl"):
         rollouts = [source.rollout("Q?", [source.said("A."), {"role": "user", "content": "And?"}, source.said("B.")],

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from palestra.core.errors import PalestraError
 from palestra.data.export.choice import Choice, Dropped, ExportFormat, Rollouts, chosen_singles, labelled, pairs
-from palestra.data.export.layouts import TRAINS_ON_ALL, TRAINS_ON_HISTORY, Layout, layout_of
+from palestra.data.export.layouts import TRAINS_ON_ALL, TRAINS_ON_HISTORY, Layout, Target, layout_of
 from palestra.data.export.prompts import Prompt, prompts
 from palestra.data.export.record import Record, Unusable, has_assistant
 from palestra.data.export.roundtrip import RoundTrip
@@ -33,7 +33,7 @@ class ExportConfig(BaseModel):
 
     format: ExportFormat
     """What is trained."""
-    target: str = "generic"
+    target: Target = "generic"
     """Who trains."""
     inputs: tuple[Path, ...] = Field(min_length=1)
     """Rollout files; for `grpo` also task files."""
