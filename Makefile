@@ -37,7 +37,7 @@ PLAIN_PYTEST := -m pytest -p no:cacheprovider --noconftest -c /dev/null --rootdi
 
 test-frameworks: setup $(FRAMEWORKS)/trl/installed $(FRAMEWORKS)/verl/installed
 	rm -rf $(FRAMEWORKS)/sets
-	PYTHONPATH=tests/data $(BIN)/python $(FRAMEWORK_TESTS)/make_sets.py $(FRAMEWORKS)/sets
+	PYTHONPATH=. $(BIN)/python $(FRAMEWORK_TESTS)/make_sets.py $(FRAMEWORKS)/sets
 	$(ON_SETS) $(FRAMEWORKS)/trl/bin/python $(PLAIN_PYTEST) $(FRAMEWORK_TESTS)/check_trl.py $(FRAMEWORK_TESTS)/check_openrlhf.py
 	$(ON_SETS) $(FRAMEWORKS)/verl/bin/python $(PLAIN_PYTEST) $(FRAMEWORK_TESTS)/check_verl.py
 

@@ -5,7 +5,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import export_rollouts as source
 import pyarrow.parquet
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from palestra.data.export.choice import Choice
 from palestra.data.export.export import ExportConfig, ExportReport, export
 from palestra.data.export.layouts import LAYOUTS
 from palestra.wire.encoding import encode
+from tests import export_rollouts as source
 
 ANSWERS = st.lists(st.tuples(st.integers(0, 4), st.sampled_from([0.0, 0.25, 0.5, 1.0])), min_size=1, max_size=30)
 """Task and reward of each answer."""

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import export_rollouts as source
 import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -17,6 +16,7 @@ from palestra.data.export.roundtrip import RoundTrip, findings_of
 from palestra.data.export.template import ChatTemplate, template_of_folder
 from palestra.models.embedded.weights import weights_path
 from palestra.wire.encoding import encode
+from tests import export_rollouts as source
 
 TURNS = (
     "{% for m in messages %}<{{ m.role }}>"

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +105,11 @@ def test_grpo_hands_the_verifier_its_fields(model: str, tmp_path: Path) -> None:
     trainer = GRPOTrainer(model=model, reward_funcs=reward, args=config, train_dataset=rows("grpo"))
     assert trainer.train().global_step == 1
     assert {name for name, _ in seen} == {"quiz"}
+
+
+def test_the_tutorials_script(model: str, tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "docs" / "examples" / "train_offline.py"
+    sets = [str(SETS / f"trl-{name}" / "train.jsonl") for name in ("sft", "dpo")]
+    command = [sys.executable, str(script), model, *sets, str(tmp_path), "1"]
+    subprocess.run(command, check=True, timeout=300)
+    assert (tmp_path / "dpo" / "model.safetensors").exists()

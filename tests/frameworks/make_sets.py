@@ -3,11 +3,10 @@
 import sys
 from pathlib import Path
 
-from export_rollouts import COUNT, QUIZ, answered, called, lines_of, rollout, said, weather_talk
-
 from palestra.data.export.choice import Choice
 from palestra.data.export.export import ExportConfig, export
 from palestra.data.export.layouts import LAYOUTS
+from tests.export_rollouts import COUNT, QUIZ, answered, called, lines_of, rollout, said, weather_talk
 
 
 def talk_with_another_tool(reward: float) -> dict[str, object]:
