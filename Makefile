@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 DEMO_TASKS ?= 16
 DEMO_REPEATS ?= 4
 
-.PHONY: setup demo test check docs bench clean
+.PHONY: setup demo test test-frameworks check docs bench clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,30 @@ demo: setup
 test: check
 	$(BIN)/python -m pytest -m 'not slow' -n 2
 	$(BIN)/python -m pytest -m slow
+
+# The frameworks' own loaders and trainers on exported sets. Their pins conflict, so each has an environment of its own.
+FRAMEWORKS := .frameworks
+FRAMEWORK_TESTS := tests/frameworks
+ON_SETS = HF_HUB_OFFLINE=1 PALESTRA_SETS=$(CURDIR)/$(FRAMEWORKS)/sets
+PLAIN_PYTEST := -m pytest -p no:cacheprovider --noconftest -c /dev/null --rootdir $(FRAMEWORK_TESTS)
+
+test-frameworks: setup $(FRAMEWORKS)/trl/installed $(FRAMEWORKS)/verl/installed
+	rm -rf $(FRAMEWORKS)/sets
+	PYTHONPATH=. $(BIN)/python $(FRAMEWORK_TESTS)/make_sets.py $(FRAMEWORKS)/sets
+	$(ON_SETS) $(FRAMEWORKS)/trl/bin/python $(PLAIN_PYTEST) $(FRAMEWORK_TESTS)/check_trl.py $(FRAMEWORK_TESTS)/check_openrlhf.py
+	$(ON_SETS) $(FRAMEWORKS)/verl/bin/python $(PLAIN_PYTEST) $(FRAMEWORK_TESTS)/check_verl.py
+
+$(FRAMEWORKS)/trl/installed: $(FRAMEWORK_TESTS)/trl.txt
+	$(PYTHON) -m venv --clear $(FRAMEWORKS)/trl
+	$(FRAMEWORKS)/trl/bin/python -m pip install --quiet --disable-pip-version-check -r $(FRAMEWORK_TESTS)/trl.txt
+	$(FRAMEWORKS)/trl/bin/python -m pip install --quiet --disable-pip-version-check --no-deps openrlhf==0.11.2
+	touch $@
+
+$(FRAMEWORKS)/verl/installed: $(FRAMEWORK_TESTS)/verl.txt
+	$(PYTHON) -m venv --clear $(FRAMEWORKS)/verl
+	$(FRAMEWORKS)/verl/bin/python -m pip install --quiet --disable-pip-version-check -r $(FRAMEWORK_TESTS)/verl.txt
+	$(FRAMEWORKS)/verl/bin/python -m pip install --quiet --disable-pip-version-check --no-deps verl==0.9.1
+	touch $@
 
 # Style, types, and the rules of the code base.
 check: setup
@@ -51,4 +75,4 @@ bench: setup
 	$(BIN)/python -m pytest -s tests/collection/test_kill.py tests/collection/test_disk_faults.py tests/store/test_fsck.py
 
 clean:
-	rm -rf $(VENV) demo build dist docs/_build
+	rm -rf $(VENV) $(FRAMEWORKS) demo build dist docs/_build

@@ -54,6 +54,7 @@ rediraffe_redirects = {
     "training/reference/configuration-options": "reference/configuration-options",
     "get-started/rollout-collection": "get-started/collecting-rollouts",
     "about/architecture": "concepts/architecture",
+    "training/tutorials/offline-training-with-rollouts": "tutorials/offline-training-with-rollouts",
 }
 
 

@@ -11,6 +11,7 @@ from generation.deviations import deviations_page
 from generation.environments import environments_page, manifest_table
 from generation.errors import errors_page
 from generation.examples import example_pages
+from generation.exports import exports_page
 from generation.metrics import metrics_table
 from generation.paid import paid_page
 from generation.python_api import python_page
@@ -27,6 +28,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/deviations.md", deviations_page()
     yield "reference/cli.md", cli_page()
     yield "reference/environments.md", environments_page()
+    yield "reference/export-formats.md", exports_page()
     yield "reference/python-api.md", python_page()
     yield from example_pages()
     for name in ("configuration-options", "metrics", "rollout-format"):

@@ -23,7 +23,7 @@ LAYERS = {
     "agents": {"core", "wire", "models", "hosts"},
     "rollout": {"core", "wire", "models", "hosts", "agents"},
     "store": {"core", "wire", "rollout"},
-    "data": {"core", "wire", "models", "rollout", "store"},
+    "data": {"core", "wire", "rollout", "store"},
     "monitor": {"core", "wire", "rollout"},
     "serve": {"core", "wire", "models", "hosts", "agents", "rollout"},
     "conformance": {"core", "wire", "models", "hosts", "agents", "data"},

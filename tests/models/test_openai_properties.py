@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from palestra.core.errors import Failure
 from palestra.core.model import Sampling
-from palestra.models.chat import messages_from_items
 from palestra.models.openai_chat import Dialect, chat_reply, chat_request
 from palestra.models.openai_errors import lacks_route, retry_after_s, status_failure
 from palestra.models.openai_http import Endpoint
 from palestra.models.openai_responses import responses_reply, responses_request
 from palestra.models.openai_tokens import reply_tokens, with_prompt
 from palestra.transport.connection import Answer
+from palestra.wire.chat import messages_from_items
 from palestra.wire.encoding import encode
 
 KEYS = st.sampled_from(

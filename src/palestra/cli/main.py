@@ -27,6 +27,7 @@ VERBS = MappingProxyType(
         "judge": "measure a judge model on answers whose labels are known",
         "fsck": "find damage in a run's files and set it aside",
         "stats": "metrics of rollout files",
+        "export": "training sets for TRL, verl, OpenRLHF, NeMo RL, NeMo Customizer or any reader",
         "serve": "a model to anything that speaks the OpenAI API",
         "doctor": "what this machine has and lacks, and with --fix what can be mended",
     }

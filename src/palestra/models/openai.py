@@ -9,10 +9,10 @@ from palestra.core.model import CallTokens, Item, Reply, Sampling, TokenTrace, T
 from palestra.models.openai_chat import Dialect, chat_reply, chat_request, wants_logprobs
 from palestra.models.openai_errors import NO_ROUTE_STATUSES, bad_reply, lacks_route, status_failure
 from palestra.models.openai_http import Endpoint
-from palestra.models.openai_json import decoded_object
 from palestra.models.openai_responses import responses_reply, responses_request
 from palestra.models.openai_tokens import remembering, reply_tokens, tokenize_request, with_prompt
 from palestra.transport.connection import Answer
+from palestra.wire.decoded import decoded_object
 
 API: TypeAlias = Literal["auto", "responses", "chat"]
 

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from palestra.core.errors import Failure
 from palestra.core.model import Item, Reply, Sampling, StopReason, ToolSchema, Usage
-from palestra.models.chat import items_from_message, messages_from_items, tools_for_chat
-from palestra.models.openai_json import as_list, as_object, count, given, member
+from palestra.wire.chat import items_from_message, messages_from_items
+from palestra.wire.chat_tools import tools_for_chat
+from palestra.wire.decoded import as_list, as_object, count, given, member
 from palestra.wire.encoding import decode
 
 RESPONSES_ONLY = (

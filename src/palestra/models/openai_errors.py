@@ -9,8 +9,8 @@ from typing import Any
 
 from palestra.core.errors import Failure
 from palestra.models.openai_http import Endpoint
-from palestra.models.openai_json import member
 from palestra.transport.connection import Answer
+from palestra.wire.decoded import member
 from palestra.wire.encoding import decode
 
 LONGEST_WAIT_S = 300.0

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from palestra.core.model import Item, Reply, Sampling, StopReason, ToolSchema, Usage
 from palestra.core.transcript import ENV_STATE, assistant_message, function_calls
-from palestra.models.openai_json import as_object, as_objects, count, given, member
+from palestra.wire.decoded import as_object, as_objects, count, given, member
 from palestra.wire.tokens import TOKEN_FIELDS
 
 NOT_SENT = ("stream", "background", "logprobs")

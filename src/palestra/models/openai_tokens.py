@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from palestra.core.model import CallTokens, TokenTrace
-from palestra.models.chat import Message
 from palestra.models.openai_chat import first_choice
-from palestra.models.openai_json import as_object, as_objects, given, member
+from palestra.wire.chat import Message
+from palestra.wire.decoded import as_object, as_objects, given, member
 from palestra.wire.tokens import call_tokens, carried_tokens, with_tokens
 
 WRITTEN_ID = "token_id:"

@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from palestra.core.model import CallTokens, Reply, Sampling, Usage
-from palestra.models.chat import Message, items_from_messages, messages_from_items, tools_from_chat
 from palestra.serve.refusals import Refusal
 from palestra.serve.served import Asked, Served, token_entries
+from palestra.wire.chat import Message, items_from_messages, messages_from_items
+from palestra.wire.chat_tools import tools_from_chat
 from palestra.wire.tokens import carried_tokens
 
 FINISH_REASONS = MappingProxyType({"max_output_tokens": "length"})

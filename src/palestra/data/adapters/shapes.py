@@ -8,7 +8,8 @@ from typing import Any
 from palestra.core.model import Item, ToolSchema
 from palestra.core.transcript import is_assistant_message, item_text, user_message
 from palestra.data.adapters.values import from_json, text
-from palestra.models.chat import items_from_messages, tools_from_chat
+from palestra.wire.chat import items_from_messages
+from palestra.wire.chat_tools import tools_from_chat
 
 ROLES = MappingProxyType(
     {

@@ -43,6 +43,12 @@ class Tokenizer:
         """The text of `ids`, without control tokens."""
         return self._encoder.decode([index for index in ids if index not in self._control_names])
 
+    def with_control_tokens(self) -> Encoder:
+        """A tokenizer that reads control tokens in a text as such: for texts of which the template made all of them."""
+        whole = Encoder.from_str(self._encoder.to_str())
+        whole.add_special_tokens(list(self.control))
+        return whole
+
     def text_of(self, index: int) -> str:
         """The text of one token; control tokens by their name, parts of a character as U+FFFD."""
         return self._control_names.get(index) or self._encoder.decode([index])

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from palestra.core.errors import Failure
 from palestra.core.transcript import Transcript, item_text
-from palestra.models.chat import (
+from palestra.wire.chat import (
     items_from_message,
     items_from_messages,
     messages_from_items,
-    split_thinking,
-    tools_for_chat,
-    tools_from_chat,
 )
+from palestra.wire.chat_tools import tools_for_chat, tools_from_chat
+from palestra.wire.thinking import split_thinking
 
 CALL = {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": '{"n": 1}'}
 OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "2"}

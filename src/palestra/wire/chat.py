@@ -1,19 +1,23 @@
 """Responses items as Chat Completions messages, and back."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
-from palestra.core.errors import Failure
-from palestra.core.model import Item, ToolSchema
+from palestra.core.model import Item
 from palestra.core.transcript import argument_text, assistant_message, content_text, is_assistant_message
-from palestra.models.openai_json import as_object, as_objects, given, member
-from palestra.models.thinking import split_thinking
+from palestra.wire.chat_tools import rejected
+from palestra.wire.decoded import as_object, as_objects, given, member
+from palestra.wire.thinking import split_thinking
 from palestra.wire.tokens import TOKEN_FIELDS
 
 Message: TypeAlias = dict[str, Any]
 """One Chat Completions message."""
+
+Reasoning: TypeAlias = Literal["inline", "field", "drop"]
+"""Where reasoning goes: `<think>` before the text, which every endpoint and template keeps, the field
+`reasoning_content`, which some templates render, or nowhere."""
 
 TEXT_PARTS = ("input_text", "output_text", "text")
 
@@ -24,6 +28,7 @@ def messages_from_items(
     instructions: str | None = None,
     developer_as_system: bool = False,
     token_ids: bool = False,
+    reasoning: Reasoning = "inline",
 ) -> list[Message]:
     """The conversation as Chat Completions takes it; Failure `model-rejected-request` if it has no place there.
 
@@ -45,32 +50,15 @@ def messages_from_items(
             said.append(item)
             continue
         if said:
-            messages += _turn(said, token_ids)
+            messages += _turn(said, token_ids, reasoning)
             said = []
         message = _message(item)
         if developer_as_system and message["role"] == "developer":
             message["role"] = "system"
         messages.append(message)
     if said:
-        messages += _turn(said, token_ids)
+        messages += _turn(said, token_ids, reasoning)
     return [{"role": "system", "content": "\n\n".join(system)}, *messages] if system else messages
-
-
-def tools_for_chat(tools: Sequence[ToolSchema]) -> list[dict[str, Any]]:
-    """Function tools in the nested shape; `strict` is left out, as few endpoints know it."""
-    if other := next((tool for tool in tools if tool.get("type", "function") != "function"), None):
-        raise _rejected(f"a tool of type {other.get('type')!r}")
-    keys = ("name", "description", "parameters")
-    return [{"type": "function", "function": given({key: tool.get(key) for key in keys})} for tool in tools]
-
-
-def tools_from_chat(tools: Sequence[Mapping[str, Any]]) -> list[ToolSchema]:
-    """Function tools from the nested shape. ValueError if one is malformed."""
-    functions = [as_object(tool.get("function"), "the function of a tool") for tool in tools]
-    if other := next((tool for tool in tools if tool.get("type", "function") != "function"), None):
-        raise ValueError(f"a tool is of type {other.get('type')!r}")
-    keys = ("name", "description", "parameters", "strict")
-    return [{"type": "function", **given({key: function.get(key) for key in keys})} for function in functions]
 
 
 def items_from_messages(messages: Sequence[Message]) -> list[Item]:
@@ -104,10 +92,6 @@ def items_from_message(message: Message, before: Sequence[Item] = ()) -> list[It
     return items + calls
 
 
-def _rejected(what: str) -> Failure:
-    return Failure("model", f"Chat Completions has no place for {what}", code="model-rejected-request")
-
-
 def _kind(item: Item) -> str:
     return str(item.get("type") or ("message" if "role" in item else "without type"))
 
@@ -130,20 +114,23 @@ def _message(item: Item) -> Message:
     if kind == "function_call_output":
         return {"role": "tool", "tool_call_id": str(item.get("call_id")), "content": _content(item.get("output"))}
     if kind != "message" or item.get("role") not in ("user", "system", "developer"):
-        raise _rejected(f"a {item.get('role')!r} message" if kind == "message" else f"an item of type {kind!r}")
+        raise rejected(f"a {item.get('role')!r} message" if kind == "message" else f"an item of type {kind!r}")
     content = item.get("content")
     if not isinstance(content, str):
         content = content_text(content) if _is_instruction(item) else _content(content)
     return {"role": item["role"], "content": content}
 
 
-def _turn(items: list[Item], token_ids: bool) -> list[Message]:
+def _turn(items: list[Item], token_ids: bool, reasoning: Reasoning) -> list[Message]:
     """The one assistant message that these items make; none if they say nothing."""
-    content = "".join(_said(item) for item in items)
+    thoughts = "".join(text for item in items for text in _thoughts(item)) if reasoning == "field" else ""
+    content = "".join(_said(item, reasoning) for item in items)
     calls = [_tool_call(item) for item in items if _kind(item) == "function_call"]
     if not content and not calls and not any(_kind(item) == "message" for item in items):
         return []
     message: Message = {"role": "assistant", "content": content or (None if calls else "")}
+    if thoughts:
+        message["reasoning_content"] = thoughts
     if calls:
         message["tool_calls"] = calls
     carrier = next((item for item in reversed(items) if all(item.get(key) for key in TOKEN_FIELDS)), None)
@@ -152,9 +139,13 @@ def _turn(items: list[Item], token_ids: bool) -> list[Message]:
     return [message]
 
 
-def _said(item: Item) -> str:
+def _thoughts(item: Item) -> list[str]:
+    return _reasoning_texts(item) if _kind(item) == "reasoning" else []
+
+
+def _said(item: Item, reasoning: Reasoning) -> str:
     if _kind(item) == "reasoning":
-        return "".join(f"<think>{text}</think>" for text in _reasoning_texts(item))
+        return "".join(f"<think>{text}</think>" for text in _reasoning_texts(item)) if reasoning == "inline" else ""
     return _assistant_text(item.get("content")) if _kind(item) == "message" else ""
 
 
@@ -179,7 +170,7 @@ def _assistant_part(part: dict[str, Any]) -> str:
         return str(part.get("refusal") or "")
     if part.get("type") in TEXT_PARTS:
         return str(part.get("text") or "")
-    raise _rejected(f"a part of type {part.get('type')!r} in an assistant message")
+    raise rejected(f"a part of type {part.get('type')!r} in an assistant message")
 
 
 def _tool_call(item: Item) -> dict[str, Any]:
@@ -199,10 +190,10 @@ def _content(content: Any) -> str | list[dict[str, Any]]:
 
 def _parts(content: Any) -> list[dict[str, Any]]:
     if not isinstance(content, list):
-        raise _rejected(f"content of type {type(content).__name__}")
+        raise rejected(f"content of type {type(content).__name__}")
     parts = cast("list[Any]", content)
     if other := next((part for part in parts if not isinstance(part, dict)), None):
-        raise _rejected(f"a part that is a {type(other).__name__}")
+        raise rejected(f"a part that is a {type(other).__name__}")
     return parts
 
 
@@ -212,7 +203,7 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
         return {"type": "text", "text": str(part.get("text") or "")}
     if kind == "input_image" and isinstance(part.get("image_url"), str):
         return {"type": "image_url", "image_url": given({"url": part["image_url"], "detail": part.get("detail")})}
-    raise _rejected(f"a part of type {kind!r}" + (" without image_url" if kind == "input_image" else ""))
+    raise rejected(f"a part of type {kind!r}" + (" without image_url" if kind == "input_image" else ""))
 
 
 def _input_content(content: Any) -> str | list[dict[str, Any]]:
