@@ -14,6 +14,7 @@ COMMANDS = MappingProxyType(
         "convert": "data_convert",
         "prepare": "data_prepare",
         "split": "data_split",
+        "decontaminate": "data_decontaminate",
         "diff": "data_diff",
         "version": "data_version",
         "lineage": "data_lineage",

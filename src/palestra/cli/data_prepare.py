@@ -4,12 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from palestra.data.sources.download import fetch_missing
-
 from palestra.cli.options import add_json_option
 from palestra.cli.output import print_json
 from palestra.data.prepare.config import IN_SCOPE, read_config
 from palestra.data.prepare.run import Prepared, prepare
+from palestra.data.sources.download import fetch_missing
 
 SUMMARY = "datasets as training reads them, with NeMo Gym's steps and file names"
 DESCRIPTION = """Check datasets, repeat their rows, give each its agent, and write train, validation or example files.

@@ -28,6 +28,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "balance": "palestra.data.curate.balance:Balance",
         "best": "palestra.data.curate.best:Best",
         "unique": "palestra.data.curate.best:Unique",
+        "near_duplicates": "palestra.data.curate.near:NearDuplicates",
+        "decontaminate": "palestra.data.curate.decontaminate:Decontaminate",
         "diverse": "palestra.data.curate.diverse:Diverse",
         "curriculum": "palestra.data.curate.curriculum:Curriculum",
         "outliers": "palestra.data.curate.outliers:Outliers",
