@@ -73,9 +73,7 @@ def test_other_questions_of_the_same_form_are_not() -> None:
 
 def test_instructions_that_all_questions_share_count_for_nothing() -> None:
     drawn = random.Random(3)
-    instruction = (
-        "Think step by step, write down every step of your way, and put the final number into a box at the end."
-    )
+    instruction = "Think step by step, write down every step of your way, and put the number into a box at the end."
     questions = [f"{question(drawn)} {instruction}" for _ in range(20)]
     known = benchmark(questions)
     assert known.matches("row", [f"What is the colour of the sky over the harbour? {instruction}"]) == []

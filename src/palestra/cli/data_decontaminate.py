@@ -14,8 +14,8 @@ from palestra.data.lineage import record_derivation
 from palestra.store.paths import replacing
 
 SUMMARY = "rows that hold questions of a benchmark, and a file without them"
-DESCRIPTION = """Find rows that hold questions of a benchmark: the same words in the same order, whatever case, punctuation
-and blanks, alone or in a longer text, or at least --min-overlap of a question's runs of 13 words.
+DESCRIPTION = """Find rows that hold questions of a benchmark: the same words in the same order, whatever case,
+punctuation and blanks, alone or in a longer text, or at least --min-overlap of a question's runs of 13 words.
 
 exit codes: 0 nothing was found, or --output has the rows without it; 1 something was found; 2 it could not start."""
 EXAMPLE = "palestra data decontaminate --against benchmark.jsonl --input rollouts.jsonl --output clean.jsonl"

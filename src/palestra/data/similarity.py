@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from rensa import RMinHash
+from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] - it is in its compiled part
 
 from palestra.data.index.shapes import RowReader
 from palestra.data.texts import texts_of
