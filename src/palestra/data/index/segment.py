@@ -1,6 +1,5 @@
 """One block of a file as columns: what its lines hold, and which of them cannot be read."""
 
-import mmap
 import os
 import threading
 from collections import Counter
@@ -69,7 +68,7 @@ def segment_of(entry: dict[str, Any]) -> Segment:
     return Segment(**{**entry, "problems": problems})
 
 
-def hash_of(data: "bytes | mmap.mmap | memoryview") -> str:
+def hash_of(data: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
