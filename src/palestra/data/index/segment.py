@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow
@@ -16,13 +17,15 @@ from palestra.data.index.fields import FIELDS, VERSION
 from palestra.data.index.shapes import RowReader
 from palestra.data.index.texts import TEXT_FIELDS, TEXT_VERSION, text_values
 
-ARROW_TYPES = {
-    "int": pyarrow.int64(),
-    "float": pyarrow.float64(),
-    "text": pyarrow.string(),
-    "bool": pyarrow.bool_(),
-    "texts": pyarrow.list_(pyarrow.string()),
-}
+ARROW_TYPES = MappingProxyType(
+    {
+        "int": pyarrow.int64(),
+        "float": pyarrow.float64(),
+        "text": pyarrow.string(),
+        "bool": pyarrow.bool_(),
+        "texts": pyarrow.list_(pyarrow.string()),
+    }
+)
 MAX_OWN_FIELDS = 500
 """Own fields of rows that become columns, the most frequent ones; the others are named as left out."""
 MAX_PROBLEMS = 1000
