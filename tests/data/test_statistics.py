@@ -29,6 +29,10 @@ def test_moments_and_quantiles_are_those_of_scipy(values: list[float]) -> None:
     assert sum(found["histogram"]["counts"]) == len(values)
 
 
+def test_deviations_too_small_for_their_powers_are_no_error() -> None:
+    assert describe(np.array([0.0, 7.8e-120]))["kurtosis"] == pytest.approx(-2)
+
+
 def test_what_is_not_defined_is_none() -> None:
     assert describe(np.array([np.nan])) == {"count": 0, "null": 1}
     one = describe(np.array([3.0]))

@@ -20,9 +20,9 @@ def describe(values: "np.ndarray[Any, np.dtype[np.float64]]") -> dict[str, Any]:
     if not len(known):
         return about
     mean = float(known.mean())
-    apart = known - mean
-    variance = float(np.mean(apart**2))
-    is_spread = variance > 0
+    deviation = float(known.std())
+    # Scaled first: powers of very small deviations are 0.
+    scaled = (known - mean) / deviation if deviation > 0 else None
     counts, edges = np.histogram(known, BINS)
     return {
         **about,
@@ -30,8 +30,8 @@ def describe(values: "np.ndarray[Any, np.dtype[np.float64]]") -> dict[str, Any]:
         "std": float(known.std(ddof=1)) if len(known) > 1 else None,
         "min": float(known.min()),
         "max": float(known.max()),
-        "skewness": float(np.mean(apart**3)) / variance**1.5 if is_spread else None,
-        "kurtosis": float(np.mean(apart**4)) / variance**2 - 3 if is_spread else None,
+        "skewness": None if scaled is None else float(np.mean(scaled**3)),
+        "kurtosis": None if scaled is None else float(np.mean(scaled**4)) - 3,
         "quantiles": dict(zip(map(str, QUANTILES), np.quantile(known, QUANTILES).tolist(), strict=True)),
         "histogram": {"counts": counts.tolist(), "edges": edges.tolist()},
     }
