@@ -72,6 +72,7 @@ bench: setup
 	$(BIN)/python bench/resume_scan.py
 	$(BIN)/python bench/verifiers.py
 	$(BIN)/python bench/embedded_throughput.py
+	$(BIN)/python bench/data.py
 	$(BIN)/python -m pytest -s tests/collection/test_kill.py tests/collection/test_disk_faults.py tests/store/test_fsck.py
 
 clean:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from generation.cli import cli_page
 from generation.configuration import MODELS, model_table
+from generation.datasets import column_table, stage_tables
 from generation.deviations import deviations_page
 from generation.environments import environments_page, manifest_table
 from generation.errors import errors_page
@@ -31,7 +32,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/export-formats.md", exports_page()
     yield "reference/python-api.md", python_page()
     yield from example_pages()
-    for name in ("configuration-options", "metrics", "rollout-format"):
+    for name in ("configuration-options", "metrics", "pipeline-files", "rollout-format"):
         page = f"reference/{name}.md"
         yield page, with_parts((HERE / page).read_text(encoding="utf-8"))
 
@@ -49,6 +50,8 @@ def with_parts(text: str) -> str:
 def parts_by_name() -> dict[str, list[str]]:
     return {
         "manifest": manifest_table(),
+        "stage_tables": stage_tables(),
+        "column_table": column_table(),
         "agent_metrics": metrics_table("agent"),
         "task_metrics": metrics_table("task"),
         **{name: model_table(model) for name, model in MODELS.items()},

@@ -104,7 +104,7 @@ def test_every_option_of_a_command_is_documented_and_nothing_else(verb: str) -> 
 
 
 def test_no_cell_of_a_generated_table_lacks_a_meaning() -> None:
-    for page in ("cli.md", "configuration-options.md", "environments.md", "rollout-format.md"):
+    for page in ("cli.md", "configuration-options.md", "environments.md", "pipeline-files.md", "rollout-format.md"):
         for line in (REFERENCE / page).read_text(encoding="utf-8").splitlines():
             if ANCHOR.search(line):
                 assert "|  |" not in line, f"{page}: {line}"

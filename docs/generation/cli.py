@@ -71,6 +71,10 @@ EXAMPLES = MappingProxyType(
         "MODEL[@URL]": "openai:gpt-4.1-mini@https://api.openai.com/v1",
         "PRICE": "0.4",
         "ROLE.KEY=VALUE": "judge.api_key_env=JUDGE_API_KEY",
+        "PIPELINE": "sft.toml",
+        "EXPR": "'reward >= 0.5'",
+        "DIR": "indexes",
+        "FILE": "tokenizer.json",
         "[ENV.]KEY=VALUE": "mcqa.grading_mode=lenient_boxed",
     }
 )

@@ -7,8 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from palestra.conformance.cases import Case
+from palestra.core.errors import PalestraError
 from palestra.core.manifest import Manifest
 from palestra.core.tools import validation_text
+from palestra.data.curate.pipeline import PipelineFile
+from palestra.data.curate.stage import stage_of
 from palestra.models.scripted import is_script
 from palestra.wire import schema
 from tests.docs.blocks import Block
@@ -28,7 +31,7 @@ def problem_of_content(block: Block) -> str | None:
             return unknown_language(block)
     except ValidationError as error:
         return f"{block.place}: {validation_text(error)}"
-    except ValueError as error:
+    except (ValueError, PalestraError) as error:
         return f"{block.place}: {error}"
     return None
 
@@ -68,5 +71,9 @@ def check_toml(value: dict[str, Any]) -> None:
         groups = value["project"].get("entry-points", {})
         if "palestra.environments" not in groups:
             raise ValueError("the only part of pyproject.toml that concerns Palestra is its entry points")
+        return
+    if "stage" in value:
+        for settings in PipelineFile.model_validate(value).stage:
+            stage_of(settings["kind"], {name: entry for name, entry in settings.items() if name != "kind"})
         return
     Manifest.model_validate(value)

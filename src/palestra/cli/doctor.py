@@ -62,6 +62,7 @@ def examine() -> Iterator[Finding]:
     free = os.statvfs(".").f_bavail * os.statvfs(".").f_frsize
     yield Finding("disk", free >= MINIMUM_FREE_BYTES, f"{free / 2**30:.1f} GiB free in this folder")
     for extra, purpose in (
+        ("data", "`palestra curate` and distributions"),
         ("embedded", "the embedded model"),
         ("instructions", "the instruction_following environment"),
         ("math", "mathematical verifiers"),

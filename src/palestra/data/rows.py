@@ -6,10 +6,11 @@ with replacing(Path("good.jsonl")) as file:
     rows.copy(np.flatnonzero(chosen), file)
 """
 
-import mmap
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -64,7 +65,7 @@ class Rows:
     """Fields of rows that are no columns, as there are too many."""
     parts: list[Part] = field(default_factory=list["Part"])
     """What the table was put together from."""
-    maps: dict[int, mmap.mmap] = field(default_factory=dict[int, mmap.mmap])
+    opened: dict[int, RawIOBase] = field(default_factory=dict[int, RawIOBase])
 
     @classmethod
     def open(cls, paths: Sequence[Path], *, index: Path | None = None, verify: bool = False) -> "Rows":
@@ -160,17 +161,17 @@ class Rows:
             self.column("length").to_numpy(),
         )
 
-    def mapped(self, file: int) -> mmap.mmap:
-        if file not in self.maps:
-            with self.paths[file].open("rb") as opened:
-                self.maps[file] = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        return self.maps[file]
+    def read(self, file: int, start: int, end: int) -> bytes:
+        """A range of a file. Read, not mapped: mapped pages count as memory of this process until all is done."""
+        if file not in self.opened:
+            self.opened[file] = self.paths[file].open("rb", buffering=0)
+        return os.pread(self.opened[file].fileno(), end - start, start)
 
     def line(self, row: int) -> bytes:
         """The bytes of a row, as they are in its file, without the line end."""
         files, offsets, lengths = self.places
         start = int(offsets[row])
-        return self.mapped(int(files[row]))[start : start + int(lengths[row])]
+        return self.read(int(files[row]), start, start + int(lengths[row]))
 
     def value(self, row: int) -> Any:
         """A row as a value."""
@@ -187,7 +188,7 @@ class Rows:
         """Write rows byte for byte, each as a line; gives how many bytes."""
         written = 0
         for number, start, end in self.spans(rows):
-            written += file.write(self.mapped(number)[start:end])
+            written += file.write(self.read(number, start, end))
             written += file.write(b"\n")
         return written
 

@@ -5,7 +5,6 @@ a file that grew needs only its new blocks, and one that was edited those from t
 """
 
 import json
-import mmap
 import os
 import subprocess
 import sys
@@ -105,13 +104,12 @@ def write_manifest(folder: Path, state: FileState, segments: Sequence[Segment]) 
 def unchanged(path: Path, size: int, known: Sequence[Segment]) -> list[Segment]:
     """The segments up to the first whose bytes are not what they were."""
     valid: list[Segment] = []
-    if not known or size == 0:
-        return valid
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with path.open("rb") as file:
         for segment in known:
-            with memoryview(content)[segment.start : segment.end] as part:
-                if segment.end > size or hash_of(part) != segment.hash:
-                    break
+            file.seek(segment.start)
+            # Read, not mapped: mapped pages count as memory of this process.
+            if segment.end > size or hash_of(file.read(segment.end - segment.start)) != segment.hash:
+                break
             valid.append(segment)
     return valid
 

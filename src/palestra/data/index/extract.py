@@ -54,8 +54,6 @@ def values_of(line: bytes, reader: RowReader) -> tuple[tuple[Any, ...], dict[str
     failure = row.failure_class or (own.failure.code if own.failure else None)
     reward = None if failure is not None or row.reward is None else float(row.reward)
     prompt_hash = xxhash.xxh3_64_hexdigest(params.input) if params else None
-    reason = end_reason(own, response)
-    usage = own.usage or (response.usage if response else None)
     values = (
         "failure" if failure else "rollout" if response or reward is not None else "task",
         agent,
@@ -67,8 +65,7 @@ def values_of(line: bytes, reader: RowReader) -> tuple[tuple[Any, ...], dict[str
         reward,
         row.mask_sample is True,
         failure,
-        reason,
-        reason in LIMITS,
+        *ending(own, response),
         response.model if response else None,
         talk.turns if own.calls is None else len(own.calls),
         talk.items,
@@ -79,17 +76,19 @@ def values_of(line: bytes, reader: RowReader) -> tuple[tuple[Any, ...], dict[str
         talk.tools,
         len(params.tools) if params and params.tools else 0,
         talk.refusals,
-        within(usage.input_tokens) if usage else None,
-        within(usage.output_tokens) if usage else None,
-        own.timing.total_s if own.timing else None,
-        own.started_at,
-        within(own.seed),
-        own.fingerprint,
+        *measured(own, response),
         prompt_hash,
         talk.text_hash,
         own.components,
     )
     return values, own_values(fields, own.task)
+
+
+def measured(own: Own, response: Response | None) -> tuple[Any, ...]:
+    """Tokens read and written, seconds, start, seed and fingerprint."""
+    usage = own.usage or (response.usage if response else None)
+    tokens = (within(usage.input_tokens), within(usage.output_tokens)) if usage else (None, None)
+    return (*tokens, own.timing.total_s if own.timing else None, own.started_at, within(own.seed), own.fingerprint)
 
 
 def talk_of(items: Iterable[Item]) -> Talk:
@@ -156,6 +155,12 @@ def prompt_chars(params: Params) -> int:
 
 def item_chars(item: Item) -> int:
     return len(content_text(item.content)) + len(content_text(item.output)) + len(item.arguments or "")
+
+
+def ending(own: Own, response: Response | None) -> tuple[str | None, bool]:
+    """Why the conversation ended, and whether a limit did it."""
+    reason = end_reason(own, response)
+    return reason, reason in LIMITS
 
 
 def end_reason(own: Own, response: Response | None) -> str | None:

@@ -1,12 +1,12 @@
 """One block of a file as columns: what its lines hold, and which of them cannot be read."""
 
-import mmap
 import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow
@@ -17,13 +17,15 @@ from palestra.data.index.fields import FIELDS, VERSION
 from palestra.data.index.shapes import RowReader
 from palestra.data.index.texts import TEXT_FIELDS, TEXT_VERSION, text_values
 
-ARROW_TYPES = {
-    "int": pyarrow.int64(),
-    "float": pyarrow.float64(),
-    "text": pyarrow.string(),
-    "bool": pyarrow.bool_(),
-    "texts": pyarrow.list_(pyarrow.string()),
-}
+ARROW_TYPES = MappingProxyType(
+    {
+        "int": pyarrow.int64(),
+        "float": pyarrow.float64(),
+        "text": pyarrow.string(),
+        "bool": pyarrow.bool_(),
+        "texts": pyarrow.list_(pyarrow.string()),
+    }
+)
 MAX_OWN_FIELDS = 500
 """Own fields of rows that become columns, the most frequent ones; the others are named as left out."""
 MAX_PROBLEMS = 1000
@@ -69,7 +71,7 @@ def segment_of(entry: dict[str, Any]) -> Segment:
     return Segment(**{**entry, "problems": problems})
 
 
-def hash_of(data: "bytes | mmap.mmap | memoryview") -> str:
+def hash_of(data: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
