@@ -15,7 +15,6 @@ from palestra.data.content import content_of_path
 from palestra.data.sources.transfer import BLOCK_BYTES, FIRST_PAUSE_S, TIMEOUT_S, fetch_rest, refused, tried
 from palestra.store.paths import writing
 
-ADDRESS, TOKEN = "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"
 API = "/api/2.0/mlflow/"
 
 
@@ -35,18 +34,18 @@ class GitlabRegistry:
     The token comes from an environment variable and goes to that origin only. Raises PalestraError.
     """
 
-    def __init__(self, address: str | None = None, *, token_env: str = TOKEN, pause_s: float | None = None) -> None:
+    def __init__(self, address: str | None = None, *, pause_s: float | None = None) -> None:
         require("hub", "GitLab's model registry")
         import httpx
 
-        self.address = (address or os.environ.get(ADDRESS, "")).rstrip("/")
-        token = os.environ.get(token_env)
+        self.address = (address or os.environ.get("MLFLOW_TRACKING_URI", "")).rstrip("/")
+        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
         if urlsplit(self.address).scheme not in ("http", "https"):
-            fix = f"Set {ADDRESS} to https://HOST/api/v4/projects/ID/ml/mlflow."
+            fix = "Set MLFLOW_TRACKING_URI to https://HOST/api/v4/projects/ID/ml/mlflow."
             raise PalestraError("usage", f"the address of the model registry is {self.address!r}", fix=fix)
         if not token:
-            fix = f"Set {token_env} to an access token of the project with the scope api."
-            raise PalestraError("usage", f"the environment variable {token_env} is not set", fix=fix)
+            fix = "Set MLFLOW_TRACKING_TOKEN to an access token of the project with the scope api."
+            raise PalestraError("usage", "the environment variable MLFLOW_TRACKING_TOKEN is not set", fix=fix)
         self.authorization = {"Authorization": f"Bearer {token}"}
         self.pause_s = FIRST_PAUSE_S if pause_s is None else pause_s
         self.client = httpx.Client(timeout=TIMEOUT_S, follow_redirects=True)

@@ -17,7 +17,6 @@ from palestra.data.sources.transfer import BLOCK_BYTES, FIRST_PAUSE_S, TIMEOUT_S
 from palestra.store.paths import replacing, writing
 from palestra.wire.encoding import encode
 
-ADDRESS, TOKEN = "HF_ENDPOINT", "HF_TOKEN"
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = re.compile(r"(?:^|[/._-])(train|training|validation|valid|val|dev|test|testing|eval)(?:[/._-]|$)")
 STANDS_FOR = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation", "testing": "test",
@@ -32,7 +31,6 @@ class Hub:
 
     endpoint: str | None = None
     """None for what the environment variable HF_ENDPOINT says, else huggingface.co."""
-    token_env: str = TOKEN
     pause_s: float | None = None
     """Before a second try; None for the usual one."""
 
@@ -41,7 +39,7 @@ class Hub:
         from huggingface_hub import HfApi
 
         # False keeps the client from using a token of a login that nobody named here.
-        return HfApi(endpoint=self.endpoint or os.environ.get(ADDRESS), token=os.environ.get(self.token_env) or False)
+        return HfApi(endpoint=self.endpoint or os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN") or False)
 
     def download(self, repo_id: str, artifact: str, output: Path, *, revision: str | None = None) -> dict[str, str]:
         """Fetch one file of a dataset repository; where it came from. Continues where an earlier try stopped.
@@ -148,7 +146,7 @@ def told(repo_id: str) -> Generator[None]:
 
 
 def unavailable(repo_id: str, error: Exception) -> PalestraError:
-    fix = f"Check the name, the network and the token in the environment variable {TOKEN}, and repeat the command."
+    fix = "Check the name, the network and the token in HF_TOKEN, and repeat the command."
     return PalestraError("source-unavailable", f"the hub on {repo_id}: {describe(error)[:500]}", fix=fix)
 
 
