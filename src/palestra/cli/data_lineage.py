@@ -15,7 +15,7 @@ SUMMARY = "what a file was made from, and what was made from it"
 DESCRIPTION = """Show what a file was made from and what was made from it, with the settings of each step.
 
 Steps are those of convert, prepare, split, download, curate and export, and runs of collect. DATA may also be a
-registered version. A file that is no longer what it was then is marked.
+registered version. A file that has changed since is marked.
 
 exit codes: 0 done; 2 it could not start."""
 EXAMPLE = "palestra data lineage curated.jsonl --json"

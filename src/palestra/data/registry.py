@@ -14,7 +14,6 @@ from palestra.core.errors import PalestraError
 
 FOLDER = ".palestra"
 FILE = "registry.sqlite3"
-VARIABLE = "PALESTRA_REGISTRY"
 PATIENCE_S = 60.0
 """How long a process waits for another one that is writing."""
 
@@ -77,7 +76,7 @@ class Registry:
         folder, from the file's folder upwards. If there is none it will be made: in the current folder if the file is
         below it, else beside the file.
         """
-        if named := os.environ.get(VARIABLE):
+        if named := os.environ.get("PALESTRA_REGISTRY"):
             return cls(Path(named))
         folder = path.resolve().parent
         for above in (folder, *folder.parents):

@@ -1,7 +1,6 @@
 """Datasets in GitLab's model registry, which speaks MLflow's REST API."""
 
 import os
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +12,10 @@ from urllib.parse import quote, urlsplit
 from palestra.core.errors import PalestraError, describe
 from palestra.core.extras import require
 from palestra.data.content import content_of_path
+from palestra.data.sources.transfer import BLOCK_BYTES, FIRST_PAUSE_S, TIMEOUT_S, fetch_rest, refused, tried
 from palestra.store.paths import writing
 
-ADDRESS, TOKEN = "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"
 API = "/api/2.0/mlflow/"
-TRIES = 5
-FIRST_PAUSE_S = 0.5
-TIMEOUT_S = 60.0
-BLOCK_BYTES = 1 << 20
-TOLD_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +34,20 @@ class GitlabRegistry:
     The token comes from an environment variable and goes to that origin only. Raises PalestraError.
     """
 
-    def __init__(self, address: str | None = None, *, token_env: str = TOKEN, pause_s: float = FIRST_PAUSE_S) -> None:
+    def __init__(self, address: str | None = None, *, pause_s: float | None = None) -> None:
         require("hub", "GitLab's model registry")
         import httpx
 
-        self.address = (address or os.environ.get(ADDRESS, "")).rstrip("/")
-        token = os.environ.get(token_env)
+        self.address = (address or os.environ.get("MLFLOW_TRACKING_URI", "")).rstrip("/")
+        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
         if urlsplit(self.address).scheme not in ("http", "https"):
-            fix = f"Set {ADDRESS} to https://HOST/api/v4/projects/ID/ml/mlflow."
+            fix = "Set MLFLOW_TRACKING_URI to https://HOST/api/v4/projects/ID/ml/mlflow."
             raise PalestraError("usage", f"the address of the model registry is {self.address!r}", fix=fix)
         if not token:
-            fix = f"Set {token_env} to an access token of the project with the scope api."
-            raise PalestraError("usage", f"the environment variable {token_env} is not set", fix=fix)
+            fix = "Set MLFLOW_TRACKING_TOKEN to an access token of the project with the scope api."
+            raise PalestraError("usage", "the environment variable MLFLOW_TRACKING_TOKEN is not set", fix=fix)
         self.authorization = {"Authorization": f"Bearer {token}"}
-        self.pause_s = pause_s
+        self.pause_s = FIRST_PAUSE_S if pause_s is None else pause_s
         self.client = httpx.Client(timeout=TIMEOUT_S, follow_redirects=True)
 
     def __enter__(self) -> "GitlabRegistry":
@@ -80,9 +74,13 @@ class GitlabRegistry:
                     url, content=iter(lambda: file.read(BLOCK_BYTES), b""), headers=self.headers(url)
                 )
 
-        self.tried(send, url)
+        tried(send, url, pause_s=self.pause_s)
         line = f"{digest}  {place.artifact}\n"
-        self.tried(lambda: self.client.put(f"{url}.sha256", content=line, headers=self.headers(url)), url)
+        tried(
+            lambda: self.client.put(f"{url}.sha256", content=line, headers=self.headers(url)),
+            url,
+            pause_s=self.pause_s,
+        )
         return url
 
     def download(self, place: Place, output: Path) -> dict[str, str]:
@@ -93,33 +91,22 @@ class GitlabRegistry:
         query = {"name": place.name, "version": place.version}
         version = self.call("GET", "model-versions/get", query)["model_version"]
         url = self.artifact_url(str(version["run_id"]), place.artifact)
-        digest = self.tried(lambda: self.client.get(f"{url}.sha256", headers=self.headers(url)), url, accepts=(404,))
+        digest = tried(
+            lambda: self.client.get(f"{url}.sha256", headers=self.headers(url)),
+            url,
+            accepts=(404,),
+            pause_s=self.pause_s,
+        )
         part = output.with_name(f"{output.name}.download")
         with writing(output):
             output.parent.mkdir(parents=True, exist_ok=True)
-            self.tried(lambda: self.continue_into(part, url), url)
+            fetch_rest(self.client, url, part, self.headers(url), pause_s=self.pause_s)
             if digest.status_code != 404:
                 require_digest(part, digest.text.split()[0] if digest.text.split() else "", url)
             part.replace(output)
         checked = "no" if digest.status_code == 404 else "sha256"
         return {"source": "gitlab", "name": place.name, "version": place.version, "artifact": place.artifact,
                 "checksum": checked}  # fmt: skip
-
-    def continue_into(self, part: Path, url: str) -> Any:
-        """Append what `part` still lacks; from the start if the server gives no parts. Raises httpx.HTTPError."""
-        have = part.stat().st_size if part.exists() else 0
-        wanted = {"Range": f"bytes={have}-"} if have else {}
-        with self.client.stream("GET", url, headers={**self.headers(url), **wanted}) as answer:
-            if answer.status_code == 416:
-                # Nothing is missing, or the file has become another one: the checksum tells.
-                return answer
-            if answer.status_code in (200, 206):
-                with part.open("ab" if answer.status_code == 206 else "wb") as file:
-                    for block in answer.iter_bytes(BLOCK_BYTES):
-                        file.write(block)
-                return answer
-            answer.read()
-            return answer
 
     def artifact_url(self, run_id: str, artifact: str) -> str:
         info = self.call("GET", "runs/get", {"run_id": run_id})["run"]["info"]
@@ -139,37 +126,12 @@ class GitlabRegistry:
                 return self.client.get(url, headers=self.headers(url), params=values)
             return self.client.post(url, headers=self.headers(url), json=values)
 
-        answer = self.tried(request, url, accepts=(400, 409))
+        answer = tried(request, url, accepts=(400, 409), pause_s=self.pause_s)
         with understood(url):
             body = answer.json()
             if answer.status_code < 400 or (accepts and body.get("error_code") == accepts):
                 return body
         raise refused(url, answer)
-
-    def tried(self, request: Any, url: str, *, accepts: tuple[int, ...] = ()) -> Any:
-        """An answer, after at most `TRIES` tries while the server is not there or has an error of its own."""
-        import httpx
-
-        for attempt in range(1, TRIES + 1):
-            try:
-                answer = request()
-            except httpx.HTTPError as error:
-                if attempt == TRIES:
-                    message = f"{url} could not be reached in {TRIES} tries: {describe(error)}"
-                    raise PalestraError("source-unavailable", message) from error
-            else:
-                if answer.status_code < 400 or answer.status_code == 416 or answer.status_code in accepts:
-                    return answer
-                if attempt == TRIES or answer.status_code not in (429, 500, 502, 503, 504):
-                    raise refused(url, answer)
-            time.sleep(self.pause_s * 2 ** (attempt - 1))
-        raise AssertionError("the last try returns or raises")
-
-
-def refused(url: str, answer: Any) -> PalestraError:
-    said = " ".join(answer.text.split())[:TOLD_CHARACTERS]
-    fix = f"Check name, version and the token in {TOKEN}; for an upload, whether the version is there already."
-    return PalestraError("source-unavailable", f"{url} answered {answer.status_code}: {said}", fix=fix)
 
 
 @contextmanager

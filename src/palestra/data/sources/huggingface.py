@@ -13,17 +13,16 @@ from typing import Any
 from palestra.core.errors import PalestraError, describe
 from palestra.core.extras import require
 from palestra.data.adapters.tables import READERS, read_rows
+from palestra.data.sources.transfer import BLOCK_BYTES, FIRST_PAUSE_S, TIMEOUT_S, fetch_rest
 from palestra.store.paths import replacing, writing
 from palestra.wire.encoding import encode
 
-TOKEN = "HF_TOKEN"
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = re.compile(r"(?:^|[/._-])(train|training|validation|valid|val|dev|test|testing|eval)(?:[/._-]|$)")
 STANDS_FOR = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation", "testing": "test",
               "eval": "test"}.items()  # fmt: skip
-BLOCK_BYTES = 1 << 20
 PARTIAL = ".palestra-download"
-"""A folder beside the output that keeps what was received, so that the next try goes on there."""
+"""Beside the output: what was received, so that the next try goes on there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +31,15 @@ class Hub:
 
     endpoint: str | None = None
     """None for what the environment variable HF_ENDPOINT says, else huggingface.co."""
-    token_env: str = TOKEN
+    pause_s: float | None = None
+    """Before a second try; None for the usual one."""
 
     def api(self) -> Any:
         require("hub", "the Hugging Face hub")
         from huggingface_hub import HfApi
 
         # False keeps the client from using a token of a login that nobody named here.
-        return HfApi(endpoint=self.endpoint, token=os.environ.get(self.token_env) or False)
+        return HfApi(endpoint=self.endpoint or os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN") or False)
 
     def download(self, repo_id: str, artifact: str, output: Path, *, revision: str | None = None) -> dict[str, str]:
         """Fetch one file of a dataset repository; where it came from. Continues where an earlier try stopped.
@@ -47,7 +47,7 @@ class Hub:
         Its SHA-256, or its git hash, is compared with the hub's. Raises PalestraError.
         """
         api = self.api()
-        with told(repo_id), writing(output):
+        with writing(output), told(repo_id):
             commit = api.dataset_info(repo_id, revision=revision).sha
             entries = api.get_paths_info(repo_id, [artifact], repo_type="dataset", revision=commit)
             if not entries or not hasattr(entries[0], "blob_id"):
@@ -57,13 +57,23 @@ class Hub:
             origin = {"source": "huggingface", "repo_id": repo_id, "revision": commit, "artifact": artifact}
             if output.exists() and has_content(output, entries[0]):
                 return origin
-            folder = output.with_name(f"{output.name}{PARTIAL}")
-            found = Path(api.hf_hub_download(repo_id, artifact, repo_type="dataset", revision=commit, local_dir=folder))
-            require_content(found, entries[0], repo_id)
             output.parent.mkdir(parents=True, exist_ok=True)
-            found.replace(output)
-            shutil.rmtree(folder, ignore_errors=True)
+            part = output.with_name(f"{output.name}{PARTIAL}")
+            self.fetch(api, repo_id, artifact, commit, part)
+            require_content(part, entries[0], repo_id)
+            part.replace(output)
         return origin
+
+    def fetch(self, api: Any, repo_id: str, artifact: str, commit: str, part: Path) -> None:
+        """The hub's own client begins anew each time; large files are worth going on with."""
+        import httpx
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import build_hf_headers
+
+        url = hf_hub_url(repo_id, artifact, repo_type="dataset", revision=commit, endpoint=api.endpoint)
+        headers = build_hf_headers(token=api.token)
+        with httpx.Client(timeout=TIMEOUT_S, follow_redirects=True) as client:
+            fetch_rest(client, url, part, headers, pause_s=FIRST_PAUSE_S if self.pause_s is None else self.pause_s)
 
     def download_split(self, repo_id: str, split: str, output: Path, *, revision: str | None = None) -> dict[str, str]:
         """Fetch a split as JSONL: all files of the repository that are named after it, in the order of their names."""
@@ -76,7 +86,7 @@ class Hub:
             there = ", ".join(sorted({found for name in names if (found := split_of(name))})) or "none"
             fix = f"Its files name these splits: {there}. Or name a file with --artifact."
             raise PalestraError("source-unavailable", f"{repo_id} has no file of the split {split!r}", fix=fix)
-        folder = output.with_name(f"{output.name}{PARTIAL}")
+        folder = output.with_name(f"{output.name}{PARTIAL}s")
         with replacing(output) as file:
             for artifact in artifacts:
                 part = folder / artifact.replace("/", "__")
@@ -117,18 +127,27 @@ class Hub:
 @contextmanager
 def told(repo_id: str) -> Generator[None]:
     """What the hub's client raises as a PalestraError; it never holds the token."""
-    import httpx
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         yield
     except HFValidationError as error:
         raise PalestraError("usage", f"{repo_id!r} is no name of a repository: {describe(error)}") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError) as error:
-        fix = (
-            f"Check the name, the network, and the token in the environment variable {TOKEN}; then repeat the command."
-        )
-        raise PalestraError("source-unavailable", f"the hub on {repo_id}: {describe(error)[:500]}", fix=fix) from error
+    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise unavailable(repo_id, error) from error
+    except PalestraError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # What is wrong with our own disk is told as such.
+            raise
+        # Its HTTP library differs between versions, and so do the errors of a broken line.
+        raise unavailable(repo_id, error) from error
+
+
+def unavailable(repo_id: str, error: Exception) -> PalestraError:
+    fix = "Check the name, the network and the token in HF_TOKEN, and repeat the command."
+    return PalestraError("source-unavailable", f"the hub on {repo_id}: {describe(error)[:500]}", fix=fix)
 
 
 def require_content(path: Path, entry: Any, repo_id: str) -> None:

@@ -113,7 +113,7 @@ class FileReader:
             yield Problem("checksum", "palestra.crc32", line[-12:-4].decode(errors="replace"), "does not hold")
             return
         try:
-            row = decode(line)
+            row = decode(line.strip(WHITESPACE))
         except ValueError as error:
             yield unreadable(line, error)
             return
@@ -140,7 +140,7 @@ def unreadable(line: bytes, error: ValueError) -> Problem:
     except UnicodeDecodeError as wrong:
         there = repr(line[max(0, wrong.start - 10) : wrong.start + 10])
         return Problem("encoding", "", there, f"byte {wrong.start} of the line is not UTF-8")
-    return Problem("json", "", text, f"the line is not JSON: {error}")
+    return Problem("json", "", text.strip(), f"the line is not JSON: {error}")
 
 
 def odd_characters(value: Any, place: str = "") -> Iterator[Problem]:

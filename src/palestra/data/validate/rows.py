@@ -68,8 +68,8 @@ def row_problems(row: Mapping[str, Any], kind: Kind, demands: Demands) -> Iterat
 
 
 def unknown_params(params: Mapping[str, Any]) -> Iterator[Problem]:
-    for name in params.keys() - KNOWN_PARAMS:
-        message = f"is no field of the Responses API.{suggestion(name, KNOWN_PARAMS)}"
+    for name in sorted(params.keys() - KNOWN_PARAMS):
+        message = f"is no field of the Responses API.{suggestion(name, sorted(KNOWN_PARAMS))}"
         yield Problem("params", f"{PARAMS}.{name}", params[name], message)
     if params.get("stream"):
         yield Problem("params", f"{PARAMS}.stream", params["stream"], "must be false or absent")
