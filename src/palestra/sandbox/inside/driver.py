@@ -8,33 +8,38 @@ import ast
 import builtins
 import importlib
 import linecache
+import socket
 import sys
 import traceback
 import types
 from typing import Any
 
-from .peer import Guard, Receive, Send
+from .frames import Frames
+from .peer import Guard
 from .values import decode, encode
 
 FILE_NAME = "tests.py"
 TEXT_LIMIT = 20_000
+TO_SOLUTION, DONE = b"S", b"D"
 PACKAGES = ("numpy", "scipy", "pandas")
 """Besides the standard library, what tests may find under a name that the solution gave a module."""
 
 
-def main(send: Send, receive: Receive) -> None:
-    """Run the check that the first message tells; the last message says how it ended, with the word that was given.
+def main(channel: socket.socket, options: bytes) -> None:
+    """Run the check that the options tell; the last message says how it ended, with the word that was given.
 
     Messages to the solution begin with `S`, the last one with `D`.
     """
-    told = decode(receive())
+    told = decode(options)
+    frames = Frames(channel)
     verdict: dict[str, Any] = {"word": told["word"]}
     try:
-        run(told, Guard(lambda message: send(b"S" + message), receive))
+        run(told, Guard(lambda message: frames.send(TO_SOLUTION + message), frames.receive))
         verdict["status"] = "ok"
-    except BaseException as error:  # noqa: BLE001 - whatever ended the tests is how they ended
+    except BaseException as error:
         verdict |= failed(error, told["tests"])
-    send(b"D" + encode(verdict))
+    sys.stdout.flush()
+    frames.send(DONE + encode(verdict))
 
 
 def run(told: dict[str, Any], guard: Guard) -> None:
@@ -47,7 +52,7 @@ def run(told: dict[str, Any], guard: Guard) -> None:
     sys.modules[guard.tests_module] = module
     found = vars(module)
     found |= known(tree, argument, names) | modules_for(tree, names, modules)
-    exec(compile(tree, FILE_NAME, "exec"), found)
+    exec(compile(tree, FILE_NAME, "exec"), found)  # noqa: S102 - what this process is for
     if call is not None:
         missing = next((name for name in (call, argument) if name not in found), None)
         if missing is not None:
@@ -82,14 +87,16 @@ def modules_for(tree: ast.Module, names: dict[str, Any], modules: dict[str, str]
 
 
 def failed(error: BaseException, tests: str) -> dict[str, Any]:
-    """How the tests ended, in the words of Python."""
+    """How the tests ended, in the words of Python; of the trace only their own lines."""
     linecache.cache[FILE_NAME] = (len(tests), None, tests.splitlines(keepends=True), FILE_NAME)
-    own = error.__traceback__
-    while own is not None and own.tb_frame.f_code.co_filename != FILE_NAME:
-        own = own.tb_next
-    return {
-        "status": "raised",
-        "error": "".join(traceback.format_exception_only(type(error), error)).strip()[:TEXT_LIMIT],
-        "error_repr": repr(error)[:TEXT_LIMIT],
-        "trace": "".join(traceback.format_exception(type(error), error, own))[-TEXT_LIMIT:],
-    }
+    try:
+        told = traceback.TracebackException.from_exception(error)
+        told.stack[:] = [frame for frame in told.stack if frame.filename == FILE_NAME]
+        return {
+            "status": "raised",
+            "error": "".join(told.format_exception_only()).strip()[:TEXT_LIMIT],
+            "error_repr": repr(error)[:TEXT_LIMIT],
+            "trace": "".join(told.format(chain=False))[-TEXT_LIMIT:],
+        }
+    except BaseException:
+        return {"status": "raised", "error": type(error).__name__, "error_repr": type(error).__name__}

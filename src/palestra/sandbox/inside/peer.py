@@ -73,7 +73,7 @@ class Peer:
             told = encode(["returned", *self.perform(verb, *content)], self.export)
         except (EOFError, Broken):
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the other end has to know
+        except BaseException as error:
             told = encode(raised(error), self.export)
         self.send(told)
 
@@ -155,7 +155,7 @@ def raised(error: BaseException) -> list[Any]:
         arguments = None
     try:
         text = str(error)
-    except Exception as other:  # noqa: BLE001 - the text of a hostile exception
+    except Exception as other:
         text = f"<no text: {type(other).__name__}>"
     is_builtin = getattr(builtins, kind.__name__, None) is kind
     return ["raised", kind.__name__ if is_builtin else kind, arguments, text]

@@ -1,19 +1,21 @@
 """Holds a solution and does what the tests of it ask: its functions are called here, and only values leave."""
 
+import socket
 import sys
 import types
 from typing import Any
 
-from .peer import Peer, Receive, Send
+from .frames import Frames
+from .peer import Peer
 from .values import NotAValue, decode, encode
 
 NAME = "solution"
 """Of its module: not `__main__`, so that what a program does when it is run by itself is not done."""
 
 
-def main(send: Send, receive: Receive) -> None:
-    """Run the solution that the first message tells, then answer until nobody asks any more."""
-    source = decode(receive())["solution"]
+def main(channel: socket.socket, options: bytes) -> None:
+    """Run the `solution` of the options when it is first asked for, and answer until nobody asks any more."""
+    source = decode(options)["solution"]
     module = types.ModuleType(NAME)
     sys.modules[NAME] = module
     names = vars(module)
@@ -24,12 +26,13 @@ def main(send: Send, receive: Receive) -> None:
         nonlocal loaded
         if not loaded:
             loaded = True
-            exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
+            exec(compile(source, "solution.py", "exec", dont_inherit=True), names)  # noqa: S102
         own = {name: value for name, value in names.items() if type(name) is str and not name.startswith("__")}
         modules = {name: value.__name__ for name, value in own.items() if isinstance(value, types.ModuleType)}
         return {name: value for name, value in own.items() if name not in modules and is_told(value)}, modules
 
-    peer = Peer(send, receive, names)
+    frames = Frames(channel)
+    peer = Peer(frames.send, frames.receive, names)
     peer.export(load)
     while True:
         try:
