@@ -28,11 +28,12 @@ class Interrupted(BaseException):
 class Printed(io.TextIOBase):
     """Keeps the first `most_bytes` of what is printed."""
 
+    encoding = "utf-8"
+
     def __init__(self, most_bytes: int) -> None:
         self.left = most_bytes
         self.parts: list[str] = []
         self.is_cut = False
-        self.encoding = "utf-8"
 
     def writable(self) -> bool:
         return True
@@ -47,7 +48,8 @@ class Printed(io.TextIOBase):
         else:
             kept = text
         self.left -= min(len(told), self.left)
-        self.parts.append(kept)
+        if kept:
+            self.parts.append(kept)
         return len(text)
 
     def text(self) -> str:
@@ -148,4 +150,4 @@ def main(channel: socket.socket, options: bytes) -> None:
         except EOFError:
             return
         found = session.run(told)
-        frames.send(encode(found))
+        frames.send(encode(found | {"number": told["number"]}))
