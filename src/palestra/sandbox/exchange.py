@@ -1,17 +1,22 @@
 """Tests of a solution: they run in one cell, the solution in another, and here messages pass between them."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
 
-from palestra.core.sandbox import Check, Limits, Run
+from palestra.core.sandbox import Check, Limits, Run, RunStatus
 from palestra.sandbox.inside.driver import DONE
 from palestra.sandbox.inside.values import Malformed, decode, encode
 
+GRACE_S = 2.0
+"""How long a process that has said its last word may take to end."""
 ENDED = "the program ended while it was tested"
-TESTS_ENDED = "the tests ended before they were through"
+TESTS_GRACE_S = 2.0
+"""How long a process that has said its last word may take to end."""
+ENDED = "the tests ended before they were through"
 
 
 class Cell(Protocol):
@@ -44,18 +49,18 @@ async def check(solution: Cell, driver: Cell, word: str) -> Run:
         try:
             message = await driver.receive()
         except EOFError:
-            return ended(await driver.outcome(), TESTS_ENDED)
+            return ended(await outcome_of(driver), TESTS_ENDED)
         if message[:1] == DONE:
-            return verdict(message[1:], word, await driver.outcome())
+            return verdict(message[1:], word, await outcome_of(driver))
         try:
             await solution.send(message[1:])
             answer = await solution.receive()
         except EOFError:
-            return ended(await solution.outcome(), ENDED)
+            return ended(await outcome_of(solution), ENDED)
         try:
             await driver.send(answer)
         except EOFError:
-            return ended(await driver.outcome(), TESTS_ENDED)
+            return ended(await outcome_of(driver), TESTS_ENDED)
 
 
 def solution_options(check: Check) -> bytes:
@@ -70,22 +75,29 @@ def new_word() -> str:
     return secrets.token_hex(16)
 
 
+async def outcome_of(cell: Cell) -> Run:
+    """What became of a process that no longer answers: it may have closed the connection and live on."""
+    try:
+        return await asyncio.wait_for(cell.outcome(), GRACE_S)
+    except TimeoutError:
+        return Run("died")
+
+
 def ended(run: Run, reason: str) -> Run:
     """A run that ended without a verdict, whatever its process says of itself."""
-    status = "died" if run.status == "ok" else run.status
+    status = "died" if run.status in ("ok", "raised") else run.status
     return replace(run, status=status, value=None, error=reason, error_repr=None, trace=None)
 
 
 def verdict(message: bytes, word: str, run: Run) -> Run:
-    """What the tests' process said in the end, beside how it ended."""
+    """What the tests' process said in the end, beside what it used."""
     try:
         told = decode(message)
-        is_theirs = type(told) is dict and told["word"] == word
-    except (Malformed, KeyError):
-        is_theirs = False
-    if not is_theirs or run.status != "ok":
+        if told["word"] != word:
+            return ended(run, TESTS_ENDED)
+        details = {name: told.get(name) for name in ("error", "error_repr", "trace")}
+        status: RunStatus = "ok" if told["status"] == "ok" else "raised"
+    except (Malformed, KeyError, TypeError, AttributeError):
         return ended(run, TESTS_ENDED)
-    if told["status"] == "ok":
-        return replace(run, value=None)
-    details = {name: str(told.get(name) or "") for name in ("error", "error_repr", "trace")}
-    return replace(run, status="raised", value=None, **details)
+    notes = tuple(note for note in run.notes if note.startswith("standard"))
+    return replace(run, status=status, value=None, exit_code=None, notes=notes, **details)

@@ -7,7 +7,7 @@ from typing import Any
 
 from palestra.core.errors import Failure
 from palestra.core.sandbox import DEFAULT_LIMITS, Limits, Run
-from palestra.sandbox.exchange import Cell, OpenCell
+from palestra.sandbox.exchange import Cell, OpenCell, ended, outcome_of
 from palestra.sandbox.inside.values import Malformed, decode, encode
 
 GRACE_S = 2.0
@@ -15,6 +15,7 @@ GRACE_S = 2.0
 LIFETIME_S = 7 * 24 * 3600.0
 """Of the process; what a run may take is measured by the run."""
 KEPT = "the run was interrupted at its limit; the names are kept"
+ENDED = "the process ended in the middle of the run"
 LOST = "the process was ended; its names are gone"
 STATUSES = ("ok", "raised", "cpu_limit", "wall_limit", "memory_limit")
 
@@ -63,12 +64,13 @@ class CellInterpreter:
         except TimeoutError:
             await self.lost()
             return Run("wall_limit", notes=(LOST,))
-        except (EOFError, Malformed):
-            await cell.end()
-            run = await cell.outcome()
+        except Malformed as error:
             await self.lost()
-            status = "died" if run.status == "ok" else run.status
-            return replace(run, status=status, notes=(*run.notes, LOST))
+            return Run("died", error=str(error), notes=(LOST,))
+        except EOFError:
+            run = ended(await outcome_of(cell), ENDED)
+            await self.lost()
+            return replace(run, notes=(*run.notes, LOST))
 
     async def lost(self) -> None:
         self.cell = None
