@@ -14,9 +14,7 @@ from palestra.sandbox.inside.values import Malformed, decode, encode
 GRACE_S = 2.0
 """How long a process that has said its last word may take to end."""
 ENDED = "the program ended while it was tested"
-TESTS_GRACE_S = 2.0
-"""How long a process that has said its last word may take to end."""
-ENDED = "the tests ended before they were through"
+TESTS_ENDED = "the tests ended before they were through"
 
 
 class Cell(Protocol):
@@ -43,7 +41,7 @@ OpenCell = Callable[[str, bytes, Limits], AbstractAsyncContextManager[Cell]]
 """Starts a process that runs a module of `inside`, with options for it, within limits."""
 
 
-async def check(solution: Cell, driver: Cell, word: str) -> Run:
+async def relay(solution: Cell, driver: Cell, word: str) -> Run:
     """Pass messages until the tests have ended. Ok only if their process says so with the word that only it knows."""
     while True:
         try:

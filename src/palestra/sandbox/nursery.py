@@ -158,7 +158,7 @@ def launch(plan: Plan, control: int, scratch: str) -> subprocess.Popen[bytes]:
         "preload": plan.preload,
         "scratch": scratch,
         "scratch_mb": plan.scratch_mb,
-        "environment": {"PATH": "/usr/bin:/bin", "HOME": "/work", "LANG": "C.UTF-8", **plan.variables},
+        "environment": {"PATH": "/usr/bin:/bin", "HOME": "/sandbox", "LANG": "C.UTF-8", **plan.variables},
     }
     arguments = [interpreter, "-I", "-S", "-B", "-X", "utf8", "-c", BOOT, str(PACKAGE), json.dumps(told)]
     return subprocess.Popen(  # noqa: S603 - our own interpreter

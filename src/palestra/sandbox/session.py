@@ -1,6 +1,8 @@
 """A Python that keeps its names: a cell that lives from run to run, and is ended when it does not heed its limits."""
 
 import asyncio
+import math
+import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -56,11 +58,12 @@ class CellInterpreter:
     async def asked(self, cell: Cell, code: str, wall_s: float) -> Run:
         self.number += 1
         own = self.limits
+        began_s = time.monotonic()
         request = {"number": self.number, "code": code, "wall_s": wall_s, "cpu_s": own.cpu_s}
         try:
             await cell.send(encode(request | {"output_bytes": own.output_bytes}))
             answer = await asyncio.wait_for(cell.receive(), wall_s + GRACE_S)
-            return told(decode(answer), self.number)
+            return replace(told(decode(answer), self.number), wall_s=time.monotonic() - began_s)
         except TimeoutError:
             await self.lost()
             return Run("wall_limit", notes=(LOST,))
@@ -89,9 +92,12 @@ def told(answer: Any, number: int) -> Run:
         texts |= {name: answer[name] for name in ("output", "errors")}
         if not all(type(text) is str or text is None for text in texts.values()):
             raise Malformed("an answer that is no text")
+        used_s = answer["cpu_s"]
+        if type(used_s) is not float or not 0 <= used_s < math.inf:
+            raise Malformed("an answer that took no time")
         cut = [name for name, is_cut in zip(("output", "error"), answer["cut"], strict=True) if is_cut]
         notes = [f"standard {name} cut" for name in cut]
         notes += [KEPT] if answer["status"].endswith("_limit") else []
-        return Run(answer["status"], truncated=bool(cut), notes=tuple(notes), **texts)
+        return Run(answer["status"], truncated=bool(cut), notes=tuple(notes), cpu_s=used_s, **texts)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed("not an answer") from error

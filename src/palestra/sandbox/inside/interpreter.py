@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 import types
 from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ class Session:
         limit: list[str] = []
         found: dict[str, Any] = {"status": "ok", "value": None}
         streams = sys.stdout, sys.stderr
+        began_s = time.process_time()
         sys.stdout, sys.stderr = output, errors
         try:
             with timed(told["wall_s"], told["cpu_s"], limit):
@@ -78,6 +80,7 @@ class Session:
             found |= {"status": limit[0]} if limit else failed(error)
         finally:
             sys.stdout, sys.stderr = streams
+        found["cpu_s"] = time.process_time() - began_s
         return found | {"output": output.text(), "errors": errors.text(), "cut": [output.is_cut, errors.is_cut]}
 
     def evaluated(self, code: str, most: int) -> str | None:
