@@ -150,7 +150,7 @@ def main(channel: socket.socket, options: bytes) -> None:
     while True:
         try:
             told = decode(frames.receive())
+            found = session.run(told)
+            frames.send(encode(found | {"number": told["number"]}))
         except EOFError:
             return
-        found = session.run(told)
-        frames.send(encode(found | {"number": told["number"]}))
