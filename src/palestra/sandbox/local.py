@@ -6,13 +6,14 @@ import struct
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from palestra.core.sandbox import DEFAULT_LIMITS, Input, Limits, Program, Run
+from palestra.core.sandbox import DEFAULT_LIMITS, Input, Limits, Program, Run, Workspace
 from palestra.sandbox.cells import ANSWER_S, Cell, open_cell
+from palestra.sandbox.containers import Containers
 from palestra.sandbox.inside.values import encode
 from palestra.sandbox.nursery import COMMON, Kind, Plan
 from palestra.sandbox.pool import Pool
 from palestra.sandbox.results import run_of
-from palestra.sandbox.workspace import LocalWorkspace, open_workspace
+from palestra.sandbox.workspace import open_workspace
 
 PACKAGES = ("numpy",)
 """Loaded once where a program uses packages."""
@@ -39,6 +40,7 @@ class LocalSandbox:
 
     def __init__(self, kind: Kind, most: int | None = None) -> None:
         self.pools = Pools(kind, most)
+        self.containers = Containers()
 
     @property
     def backend(self) -> Kind:
@@ -70,10 +72,12 @@ class LocalSandbox:
 
     def workspace(
         self, files: Mapping[str, bytes], *, image: str | None = None, folder: str | None = None
-    ) -> AbstractAsyncContextManager[LocalWorkspace]:
-        """A folder with these files, and commands on them. Images are the business of container runtimes."""
-        if image is not None or folder is not None:
-            raise ValueError(f"an image ({image!r}) or a folder ({folder!r}) is for a container runtime")
+    ) -> AbstractAsyncContextManager[Workspace]:
+        """A folder with these files, and commands on them; with an image, in a container of it."""
+        if image is not None:
+            return self.containers.workspace(files, image=image, folder=folder)
+        if folder is not None:
+            raise ValueError(f"{folder!r} can only be a folder of an image, and none is given")
         return open_workspace(self.pools.workspaces, files)
 
     def pool_for(self, code: str) -> Pool:
