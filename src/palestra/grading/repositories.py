@@ -72,10 +72,8 @@ class Instance:
 
     def repaired_in(self, count: int) -> str:
         """A patch that makes only the first `count` of the edits good."""
-        repaired = dict(self.files)
-        for edit in self.edits[:count]:
-            repaired[edit.path] = repaired[edit.path].replace(edit.broken, edit.fixed, 1)
-        return tree_diff(self.files, repaired)
+        repaired = self.sources(broken_tree(self.trusted, self.edits[count:]))
+        return tree_diff(self.files, {**self.files, **repaired})
 
     def as_row(self) -> dict[str, Any]:
         """The instance under the names that SWE-Gym's rows have."""

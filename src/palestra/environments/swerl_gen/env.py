@@ -11,6 +11,7 @@ from palestra import Environment, Task, Transcript, Verdict
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.task import asked
 from palestra.core.transcript import is_assistant_message, item_text
+from palestra.grading.answers import without_reasoning
 from palestra.grading.edit_blocks import EditError, patch_of_reply
 from palestra.grading.repositories import Instance, instance_named
 from palestra.grading.repository_runs import evaluate, reproduction_codes
@@ -38,6 +39,8 @@ class SweRlGen(Environment[CodeIssue]):
         """Seconds for one judgement in an image; judging a shipped repository has bounds of its own."""
         relaxed_formatting: bool = False
         """Do without <solution> tags."""
+        compatible: bool = False
+        """Read edits and scripts as NeMo Gym does, also where they stand in unfinished reasoning."""
 
     @property
     def shipped(self) -> Instance:
@@ -75,11 +78,14 @@ class SweRlGen(Environment[CodeIssue]):
         text = "\n".join(spoken).strip()
         return await (self.repair(text) if self.task.mode == "eval" else self.reproduction(text))
 
+    def spoken(self, text: str) -> str:
+        return text if self.options.compatible else without_reasoning(text)
+
     async def repair(self, text: str) -> Verdict:
         metadata = self.task.metadata
         try:
             patch = await self.context.grade(
-                extracted_patch, text, dict(self.files), self.options.relaxed_formatting, metadata.remove_repo_name,
+                extracted_patch, self.spoken(text), dict(self.files), self.options.relaxed_formatting, metadata.remove_repo_name,
                 deadline_s=EXTRACTION_S,
             )  # fmt: skip
         except EditError as error:
@@ -89,7 +95,7 @@ class SweRlGen(Environment[CodeIssue]):
         return verdict(text, outcome, time.monotonic() - began, patch=patch, reason=outcome.reason)
 
     async def reproduction(self, text: str) -> Verdict:
-        found = await self.context.grade(reproduction_of, text, deadline_s=EXTRACTION_S)
+        found = await self.context.grade(reproduction_of, self.spoken(text), deadline_s=EXTRACTION_S)
         if found is None:
             return verdict(text, reason="there is no script in the reply")
         began = time.monotonic()
