@@ -28,7 +28,7 @@ ISSUE = Issue(
     test_patch="--- a/test_code.py\n+++ b/test_code.py\n@@ -1 +1 @@\n-a\n+b\n",
     FAIL_TO_PASS=("test_code.py::test_value",),
     setup_script=f"printf '{BEFORE.strip()}\\n' > code.py",
-    test_script="grep -q 2 code.py && echo PASSED test_code.py::test_value || echo FAILED test_code.py::test_value - no",
+    test_script="grep -q 2 code.py && echo PASSED test_code.py::test_value || echo FAILED test_code.py::test_value",
 )
 
 
@@ -92,7 +92,7 @@ def row_of_neighbours() -> dict[str, Any]:
         ({"instance": {"instance_id": "intervals__neighbours_stay_apar"}}, "Did you mean 'intervals__neighbours"),
         ({"mode": "test-gen"}, "mode"),
         ({"metadata": {"image": "x:1"}}, "names a test"),
-        ({"metadata": {"image": "x:1"}, "instance": {"instance_id": "a", "FAIL_TO_PASS": '["t"]', "parsing_script": "x"}},
+        ({"metadata": {"image": "x:1"}, "instance": {"instance_id": "a", "FAIL_TO_PASS": '["t"]', "parsing_script": ""}},
          "parsing_script is given"),
     ],
 )  # fmt: skip

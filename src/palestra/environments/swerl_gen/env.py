@@ -85,9 +85,13 @@ class SweRlGen(Environment[CodeIssue]):
         metadata = self.task.metadata
         try:
             patch = await self.context.grade(
-                extracted_patch, self.spoken(text), dict(self.files), self.options.relaxed_formatting, metadata.remove_repo_name,
+                extracted_patch,
+                self.spoken(text),
+                dict(self.files),
+                self.options.relaxed_formatting,
+                metadata.remove_repo_name,
                 deadline_s=EXTRACTION_S,
-            )  # fmt: skip
+            )
         except EditError as error:
             return verdict(text, reason=str(error))
         began = time.monotonic()
