@@ -92,7 +92,7 @@ def row_of_neighbours() -> dict[str, Any]:
         ({"instance": {"instance_id": "intervals__neighbours_stay_apar"}}, "Did you mean 'intervals__neighbours"),
         ({"mode": "test-gen"}, "mode"),
         ({"metadata": {"image": "x:1"}}, "names a test"),
-        ({"metadata": {"image": "x:1"}, "instance": {"instance_id": "a", "FAIL_TO_PASS": '["t"]', "parsing_script": ""}},
+        ({"metadata": {"image": "x:1"}, "instance": {"instance_id": "a", "PASS_TO_PASS": ["t"], "parsing_script": ""}},
          "parsing_script is given"),
     ],
 )  # fmt: skip
