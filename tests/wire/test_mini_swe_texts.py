@@ -60,7 +60,7 @@ def test_what_is_submitted(output: str, submitted: str | None) -> None:
 
 
 def test_answers_are_told_from_submissions() -> None:
-    answers = [format_error(0), format_error(2), observation(1, ""), observation(-1, "x", timed_out_after_s=2)]
+    answers = [format_error(0), format_error(2), observation(1, ""), observation(-1, "x", exception="late")]
     assert all(map(is_answer, answers))
     assert not is_answer("diff --git a/x b/x\n")
     assert not is_answer("")
@@ -68,7 +68,8 @@ def test_answers_are_told_from_submissions() -> None:
 
 def test_a_repeated_command_and_a_late_one_are_told() -> None:
     assert "3 times in a row" in observation(0, "x", repeated=3)
-    assert "after 0.5 s" in observation(-1, "x", timed_out_after_s=0.5)
+    late = "<exception>late</exception>\n<returncode>-1</returncode>\n<output>\nx</output>"
+    assert observation(-1, "x", exception="late") == late
     assert observation(0, "x\n") == "<returncode>0</returncode>\n<output>\nx\n</output>"
 
 

@@ -28,7 +28,6 @@ TOO_LONG = (
     "This output is too long to be shown whole. Ask for less: view files with head, tail or sed -n, narrow a search, or"
     " write the output to a file and look into that."
 )
-TIMED_OUT = "The command was ended after {seconds:g} s. Choose one that ends by itself and asks for no input."
 REPEATED = "You have run this command {count} times in a row. Try something else."
 
 
@@ -51,11 +50,10 @@ def format_error(count: int) -> str:
     return FORMAT_ERROR.format(count=count)
 
 
-def observation(exit_code: int, output: str, *, timed_out_after_s: float | None = None, repeated: int = 0) -> str:
-    """What a command is answered. `repeated` is how often it was run in a row, if the model is to be told."""
-    parts: list[str] = []
-    if timed_out_after_s is not None:
-        parts.append(f"<exception>{TIMED_OUT.format(seconds=timed_out_after_s)}</exception>")
+def observation(exit_code: int, output: str, *, exception: str | None = None, repeated: int = 0) -> str:
+    """What a command is answered: `exception` says why it was ended, if it did not end by itself, and `repeated` how
+    often it was run in a row, if the model is to be told."""
+    parts = [] if exception is None else [f"<exception>{exception}</exception>"]
     parts.append(f"<returncode>{exit_code}</returncode>")
     if repeated:
         parts.append(f"<warning>\n{REPEATED.format(count=repeated)}\n</warning>")
