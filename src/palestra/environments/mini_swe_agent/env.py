@@ -9,16 +9,17 @@ from pydantic import Field, field_validator
 
 import palestra
 from palestra import Context, Environment, Item, Step, Task, Transcript, Verdict
-from palestra.core.errors import Failure
 from palestra.core.sandbox import Limits, Run
 from palestra.core.task import asked
 from palestra.core.tools import answered
 from palestra.core.transcript import function_calls, is_assistant_message, item_text, user_message
 from palestra.environments.mini_swe_agent.episode import TESTBED, Repository
+from palestra.environments.mini_swe_agent.images import evaluate_in_image
 from palestra.environments.mini_swe_agent.prompts import opening
-from palestra.environments.mini_swe_agent.report import report_of, reward_of, tests_status
+from palestra.environments.mini_swe_agent.report import reward_of
 from palestra.grading.answers import without_reasoning
 from palestra.grading.repositories import Instance, instance_named
+from palestra.grading.repository_runs import Evaluation, evaluate
 from palestra.wire.mini_swe import commands_of, format_error, is_answer, observation, submission_of
 
 PROCESSORS = 4
@@ -44,6 +45,14 @@ class SweTask(Task):
     """What makes the tests show the issue; applied for judging."""
     FAIL_TO_PASS: list[str] = Field(default_factory=list[str])
     PASS_TO_PASS: list[str] = Field(default_factory=list[str])
+
+    @property
+    def fail_to_pass(self) -> tuple[str, ...]:
+        return tuple(self.FAIL_TO_PASS)
+
+    @property
+    def pass_to_pass(self) -> tuple[str, ...]:
+        return tuple(self.PASS_TO_PASS)
 
     @field_validator("FAIL_TO_PASS", "PASS_TO_PASS", mode="before")
     @classmethod
@@ -85,16 +94,13 @@ class MiniSwe(Environment[SweTask]):
         super().__init__(task, context, options)
         self.instance = shipped(task.instance_id)
         self.image = None if self.instance is not None else image_of(task, options.image_template)
-        files = self.instance.files if self.instance is not None else {}
-        self.repository = Repository(context.sandbox, files, self.image, self.limits)
+        self.repository = Repository(context.sandbox, self.instance, self.image, self.limits(options.step_timeout_s))
         self.steps = 0
         self.last_command = ""
         self.repeated = 0
 
-    @property
-    def limits(self) -> Limits:
-        """Of one command."""
-        seconds = self.options.step_timeout_s
+    def limits(self, seconds: float) -> Limits:
+        """Of one command that may take so long."""
         return Limits(
             cpu_s=seconds * PROCESSORS,
             wall_s=seconds,
@@ -144,6 +150,29 @@ class MiniSwe(Environment[SweTask]):
         if run.status == "memory_limit":
             return TOO_MUCH_MEMORY.format(memory_mb=self.options.memory_mb)
         return None
+
+    async def verify(self, transcript: Transcript) -> Verdict:
+        patch = submitted(transcript)
+        found = {"patch_is_None": patch is None, "patch_exists": bool(patch), "resolved": False}
+        reason = "nothing was submitted"
+        if patch is not None:
+            evaluation = await self.evaluated(patch)
+            found |= evaluation.as_report(self.instance or self.task)
+            reason = evaluation.reason
+        metadata = {"eval_report": {self.task.instance_id: found}}
+        metrics = {"instance_id": self.task.instance_id, "metadata": metadata}
+        return Verdict(reward_of(metadata, self.task.instance_id), metrics=metrics, reason=reason)
+
+    async def evaluated(self, patch: str) -> Evaluation:
+        limits = self.limits(self.options.eval_timeout_s)
+        if self.instance is not None:
+            return await evaluate(self.context.sandbox, self.instance, patch, limits=limits)
+        if self.image is None:
+            raise not_here()
+        tests = (self.task.fail_to_pass, self.task.pass_to_pass)
+        return await evaluate_in_image(
+            self.context.sandbox, self.image, patch, test_patch=self.task.test_patch, tests=tests, limits=limits
+        )
 
     async def close(self) -> None:
         await self.repository.close()
