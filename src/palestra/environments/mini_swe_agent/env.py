@@ -1,7 +1,7 @@
 """Mend a program in a shell: one command a reply, until a patch is submitted that the tests of the issue judge."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from palestra.core.sandbox import Limits, Run
 from palestra.core.task import asked
 from palestra.core.tools import answered
 from palestra.core.transcript import function_calls, is_assistant_message, item_text, user_message
-from palestra.environments.mini_swe_agent.episode import TESTBED, Repository
+from palestra.environments.mini_swe_agent.episode import TESTBED, Repository, not_here
 from palestra.environments.mini_swe_agent.images import evaluate_in_image
 from palestra.environments.mini_swe_agent.prompts import opening
 from palestra.environments.mini_swe_agent.report import reward_of
@@ -158,7 +158,7 @@ class MiniSwe(Environment[SweTask]):
         if patch is not None:
             evaluation = await self.evaluated(patch)
             found |= evaluation.as_report(self.instance or self.task)
-            reason = evaluation.reason
+            reason = evaluation.reason or failing(found)
         metadata = {"eval_report": {self.task.instance_id: found}}
         metrics = {"instance_id": self.task.instance_id, "metadata": metadata}
         return Verdict(reward_of(metadata, self.task.instance_id), metrics=metrics, reason=reason)
@@ -183,6 +183,12 @@ def submitted(transcript: Transcript) -> str | None:
     last = transcript.output[-1] if transcript.output else {}
     text = item_text(last)
     return None if last.get("role") != "user" or is_answer(text) else text
+
+
+def failing(report: Mapping[str, Any]) -> str | None:
+    """Which tests keep an instance from being resolved, in words."""
+    failed = [test for status in report["tests_status"].values() for test in status["failure"]]
+    return f"{len(failed)} tests fail, such as {failed[0]}" if failed else None
 
 
 def shipped(instance_id: str) -> Instance | None:
