@@ -152,6 +152,8 @@ class MiniSwe(Environment[SweTask]):
         return None
 
     async def verify(self, transcript: Transcript) -> Verdict:
+        # Given back first: episodes that hold a workspace each and wait for another would wait for each other.
+        await self.repository.close()
         patch = submitted(transcript)
         found = {"patch_is_None": patch is None, "patch_exists": bool(patch), "resolved": False}
         reason = "nothing was submitted"

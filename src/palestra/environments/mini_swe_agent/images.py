@@ -29,10 +29,11 @@ async def evaluate_in_image(
     tests: tuple[Sequence[str], Sequence[str]],
     limits: Limits,
 ) -> Evaluation:
-    """Apply the test patch and then a patch to a fresh container, and run the files of the tests: those that fail before
-    and those that pass before the repair.
+    """Apply the test patch and then a patch to a fresh container, and run the files of `tests`: those that fail before
+    the repair, and those that pass.
 
-    The patch changes no test and no settings of them. Raises Failure: `task-invalid` if the test patch does not apply.
+    The patch changes none of the tests and no settings of them. Raises Failure: `task-invalid` if the test patch does
+    not apply.
     """
     if not patch.strip():
         return refused("error", "the patch is empty")
