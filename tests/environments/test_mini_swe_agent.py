@@ -91,6 +91,12 @@ class TestCommands:
         assert answers[0].startswith("<exception>The command was ended after 1 s.")
         assert "<returncode>-1</returncode>" in answers[0]
 
+    def test_what_no_shell_can_be_given_is_answered(self) -> None:
+        answers, _, _ = played(run("echo a\0b"), run("true " + "x" * 100_000), run("echo '\ud800'"), steps=3)
+        assert "NUL" in answers[0]
+        assert "at most 100000" in answers[1]
+        assert answers[2] == "<returncode>0</returncode>\n<output>\n?\n</output>"
+
     def test_a_repeated_command_is_remarked_on(self) -> None:
         answers, _, _ = played(*[run("true")] * 2, run("false"), *[run("true")] * 3, steps=6)
         assert ["in a row" in answer for answer in answers] == [False] * 5 + [True]

@@ -28,6 +28,8 @@ PROCESSES = 128
 OPEN_FILES = 1024
 FILE_SIZE_MB = 256
 OUTPUT_BYTES = 4 << 20
+LONGEST_COMMAND_BYTES = 100_000
+"""The system takes 128 KiB as one argument."""
 TIMED_OUT = "The command was ended after {seconds:g} s. Choose one that ends by itself and asks for no input."
 TOO_MUCH_MEMORY = "The command was ended, as it used more than {memory_mb} MiB of memory."
 
@@ -126,15 +128,21 @@ class MiniSwe(Environment[SweTask]):
         outputs = [await answered(call, self.run_tool) for call in function_calls(items)]
         said = "".join(item_text(item) for item in items if is_assistant_message(item))
         commands = commands_of(without_reasoning(said))
-        submission = None
         if len(commands) == 1:
-            run = await self.repository.run(commands[0])
-            submission = submission_of(run.output) if run.ok else None
-            answer = self.observed(commands[0], run) if submission is None else submission
+            answer, is_submitted = await self.answer_to(commands[0])
         else:
-            answer = format_error(len(commands))
-        done = submission is not None or self.steps >= self.options.step_limit
+            answer, is_submitted = format_error(len(commands)), False
+        done = is_submitted or self.steps >= self.options.step_limit
         return Step((*outputs, user_message(answer)), done=done)
+
+    async def answer_to(self, command: str) -> tuple[str, bool]:
+        """What a command is answered, and whether that is what it submitted."""
+        problem = unusable(command)
+        if problem is not None:
+            return observation(-1, "", exception=problem), False
+        run = await self.repository.run(command)
+        submission = submission_of(run.output) if run.ok else None
+        return (self.observed(command, run), False) if submission is None else (submission, True)
 
     def observed(self, command: str, run: Run) -> str:
         self.repeated = self.repeated + 1 if command == self.last_command else 1
@@ -178,6 +186,16 @@ class MiniSwe(Environment[SweTask]):
 
     async def close(self) -> None:
         await self.repository.close()
+
+
+def unusable(command: str) -> str | None:
+    """Why no shell can be given a command, if so."""
+    if "\0" in command:
+        return "A command cannot hold the character NUL."
+    length = len(command.encode(errors="replace"))
+    if length > LONGEST_COMMAND_BYTES:
+        return f"The command has {length} bytes; at most {LONGEST_COMMAND_BYTES} can be run at once."
+    return None
 
 
 def submitted(transcript: Transcript) -> str | None:

@@ -43,7 +43,7 @@ class Repository:
             self.workspace = await self.open()
         # A login shell of an image knows its Python. As a line of its own, `exec` holds also for what is wrong with the
         # command's syntax.
-        shell = ["bash", "-c" if self.image is None else "-lc", f"exec 2>&1\n{command}"]
+        shell = ["bash", "-c" if self.image is None else "-lc", f"exec 2>&1\n{sendable(command)}"]
         return await self.workspace.run(shell, limits=self.limits, variables=VARIABLES)
 
     async def open(self) -> Workspace:
@@ -59,6 +59,11 @@ class Repository:
     async def close(self) -> None:
         self.workspace = None
         await self.stack.aclose()
+
+
+def sendable(command: str) -> str:
+    """The command with a question mark for each half of a character that JSON can hold and no shell."""
+    return command.encode(errors="replace").decode()
 
 
 def not_here() -> Failure:
