@@ -98,7 +98,8 @@ def test_a_workspace_holds_files_runs_commands_and_is_gone(tmp_path: Path) -> No
         assert space.folder == "/work"
         run = await space.run("cat a/b.txt; pwd; exit 3", limits=ROOMY)
         assert (run.status, run.exit_code) == ("ok", 3)
-        assert run.output.startswith("hello") and run.output.rstrip().endswith("/work")
+        assert run.output.startswith("hello")
+        assert run.output.rstrip().endswith("/work")
         run = await space.run(["sh", "-c", 'cat; echo "$1 $GREETING" >&2', "sh", "$HOME"], stdin="in",
                               variables={"GREETING": "hi you"}, limits=ROOMY)  # fmt: skip
         assert (run.output, run.errors) == ("in", "$HOME hi you\n")

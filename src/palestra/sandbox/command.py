@@ -1,4 +1,4 @@
-"""One command of the host's own, such as a container runtime's: every wait bounded, its whole group killed in the end."""
+"""A command of the host's own, such as a container runtime's: every wait bounded, its group killed in the end."""
 
 import asyncio
 import os

@@ -32,7 +32,8 @@ class Container:
 class Runtime(Protocol):
     """Command lines of one program. None stands for a step that the program does not need."""
 
-    program: str
+    @property
+    def program(self) -> str: ...
 
     def probe(self) -> list[str]:
         """Exits with 0 if containers can be run at all."""

@@ -47,8 +47,9 @@ class Containers:
     ) -> AsyncGenerator["ContainerWorkspace"]:
         """A container of an image that is here already, with these files in its folder, killed in the end.
 
-        Without a `folder` of the image, files are in an empty one and everything else is read-only. Raises PalestraError
-        (`image-unavailable`) without a runtime or the image, Failure (`sandbox`) if the container breaks.
+        Without a `folder` of the image, files are in an empty one and everything else is read-only.
+        Raises PalestraError (`image-unavailable`) without a runtime or the image, Failure (`sandbox`) if the container
+        breaks.
         """
         runtime = await self.runtime(image)
         with tempfile.TemporaryDirectory(prefix="palestra-", ignore_cleanup_errors=True) as overlay:
