@@ -12,9 +12,13 @@ from palestra.core.discovery import find
 from palestra.core.errors import PalestraError
 from palestra.core.transcript import item_text
 from palestra.data.load import rows_of_file
+from palestra.environments.mini_swe_agent.env import SweTask
 from palestra.environments.mini_swe_agent.prompts import SUBMIT
-from palestra.environments.mini_swe_agent.report import is_resolved, report_of, reward_of, tests_status
+from palestra.environments.mini_swe_agent.report import reward_of
 from palestra.grading.repositories import Instance, instances
+from palestra.grading.repository_runs import Evaluation
+from palestra.grading.resolution import resolution_of
+from palestra.grading.test_logs import Outcome
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.local import LocalHost
 from palestra.models.scripted import Recital, as_items
@@ -239,12 +243,16 @@ class TestReport:
         assert reward_of({"eval_report": {"j": report}}, "i") == 0.0
         assert reward_of({}, "i") == 0.0
 
-    def test_every_named_test_must_pass(self) -> None:
-        tests = {"FAIL_TO_PASS": ["a", "b"], "PASS_TO_PASS": ["c"]}
-        passed = frozenset({"a", "b", "c", "d"})
-        assert is_resolved(tests_status(tests, passed))
-        for missing in "abc":
-            status = tests_status(tests, passed - {missing})
-            assert not is_resolved(status)
-            assert reward_of({"eval_report": {"i": report_of("p", applied=True, status=status)}}, "i") == 0.0
-        assert not is_resolved(tests_status({"FAIL_TO_PASS": [], "PASS_TO_PASS": []}, passed))
+    @pytest.mark.parametrize("missing", [None, "a", "b", "c"])
+    def test_every_named_test_must_pass(self, missing: str | None) -> None:
+        tests = SweTask(instance_id="i", FAIL_TO_PASS=["a", "b"], PASS_TO_PASS=["c"])
+        passed = frozenset({"a", "b", "c", "d"} - {missing})
+        outcomes = dict.fromkeys(passed, Outcome.PASSED)
+        resolution = resolution_of(outcomes, tests.fail_to_pass, tests.pass_to_pass)
+        report = Evaluation("done", resolution, None, passed).as_report(tests)
+        assert reward_of({"eval_report": {"i": report}}, "i") == float(missing is None)
+
+    def test_without_any_test_nothing_is_earned(self) -> None:
+        report = Evaluation("done", resolution_of({}, (), ())).as_report(SweTask(instance_id="i"))
+        assert report["resolved"] is True
+        assert reward_of({"eval_report": {"i": report}}, "i") == 0.0
