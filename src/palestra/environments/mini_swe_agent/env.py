@@ -40,13 +40,17 @@ class SweTask(Task):
     problem_statement: str = ""
     """The issue. Not needed in a row of a shipped repository."""
     repo: str = ""
+    """The repository's name."""
     image: str | None = None
     """The container image that holds the repository at /testbed, instead of the one that the options name."""
     patch: str = ""
+    """The repair. Neither shown nor needed for judging."""
     test_patch: str = ""
     """What makes the tests show the issue; applied for judging."""
     FAIL_TO_PASS: list[str] = Field(default_factory=list[str])
+    """Ids of the tests that only the repaired program passes, as a list or as JSON text."""
     PASS_TO_PASS: list[str] = Field(default_factory=list[str])
+    """Ids of the tests that pass before and after."""
 
     @property
     def fail_to_pass(self) -> tuple[str, ...]:
