@@ -12,8 +12,11 @@ from palestra.conformance.boundary.verdict import WALL_SLACK_S, Observed, proble
 from palestra.conformance.boundary.watch import Watch
 from palestra.core.sandbox import Limits
 
-LIMITS = Limits(cpu_s=4.0, wall_s=8.0)
-"""Of each run of a case; the rest is what environments have by default."""
+LIMITS = Limits(cpu_s=4.0, wall_s=8.0, processes=32)
+"""Of each run of a case; the rest is what environments have by default. It may start processes, so that it can try to
+leave some behind."""
+NO_PROCESSES = ("landlock",)
+"""Boundaries that cannot end the processes of a run, and therefore let it start none."""
 START_S = 60.0
 WARM_UP_TRIES = 3
 SETTLE_S = 3.0
@@ -79,7 +82,7 @@ def check_case(case: Case, backend: str) -> list[str]:
             seen = observed(filled, stage)
         if isinstance(seen, str):
             return [seen]
-        return list(problems(filled.detect, seen, scene, memory_mb=LIMITS.memory_mb, wall_s=LIMITS.wall_s))
+        return list(problems(filled, seen, scene, memory_mb=LIMITS.memory_mb, wall_s=LIMITS.wall_s))
     finally:
         scene.close()
 
@@ -90,7 +93,8 @@ def observed(case: Case, stage: Stage) -> Observed | str:
         return "the host process did not start"
     stage.watch.reset()
     idle = len(stage.watch.tree())
-    common = {"limits": LIMITS.model_dump(), "wall_s": LIMITS.wall_s, "folder": str(stage.scene.folder / "work")}
+    limits = LIMITS.model_dump() | ({"processes": 0} if stage.backend in NO_PROCESSES else {})
+    common = {"limits": limits, "wall_s": LIMITS.wall_s, "folder": str(stage.scene.folder / "work")}
     honest = {**common, "step": "honest", "code": HONEST}
     reply = None
     for _ in range(WARM_UP_TRIES):

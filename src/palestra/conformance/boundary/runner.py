@@ -32,7 +32,7 @@ async def hostile(sandbox: Sandbox, order: dict[str, Any], limits: Limits) -> di
     program = Program(order["code"], call="square" if by_call else None)
     runs = [run async for run in sandbox.runs(program, inputs, limits=limits)]
     right = [is_right(run, expected, by_call=by_call) for run, (_, expected) in zip(runs, tests, strict=True)]
-    output = "".join(run.output + run.errors + (run.error or "") + repr(run.value) for run in runs)
+    output = "\n".join(f"{run.output}\n{run.errors}\n{run.error or ''}\n{run.value!r}" for run in runs)
     return {
         "output": output[:TOLD],
         "kept_bytes": max(len(run.output.encode()) + len(run.errors.encode()) for run in runs),

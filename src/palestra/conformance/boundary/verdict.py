@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from palestra.conformance.boundary.corpus import Detect
+from palestra.conformance.boundary.corpus import Case, Detect
 from palestra.conformance.boundary.scene import Scene
 
 WALL_SLACK_S = 10.0
@@ -33,7 +33,7 @@ class Observed:
     """What the honest program met afterwards."""
 
 
-def problems(detect: Detect, seen: Observed, scene: Scene, *, memory_mb: int, wall_s: float) -> Iterator[str]:
+def problems(case: Case, seen: Observed, scene: Scene, *, memory_mb: int, wall_s: float) -> Iterator[str]:
     """What did not hold, in words; nothing if the case was stopped."""
     if seen.reply is None:
         ended = "it used so much of the machine that it was ended"
@@ -42,10 +42,13 @@ def problems(detect: Detect, seen: Observed, scene: Scene, *, memory_mb: int, wa
         yield f"the sandbox broke: {seen.reply['trouble']}"
     if not seen.next_ok:
         yield f"the next honest run failed {seen.why_not}".rstrip()
+    detect = case.detect
     if detect.helper_alive and not seen.helper_alive:
         yield "a process beside it was killed"
     yield from of_resources(detect, seen, memory_mb, wall_s)
     yield from of_host(detect, seen, scene)
+    if detect.stdout_absent is not None and detect.stdout_absent in learned(case, seen, scene):
+        yield "it printed what it must not learn"
     if seen.reply is not None:
         yield from of_output(detect, seen.reply)
 
@@ -73,9 +76,14 @@ def of_host(detect: Detect, seen: Observed, scene: Scene) -> Iterator[str]:
         yield "it deleted a file of the host"
     if detect.path_content is not None and not scene.holds_canary(detect.path_content):
         yield "it changed a file of the host"
+
+
+def learned(case: Case, seen: Observed, scene: Scene) -> str:
+    """All that a program printed or wrote, without the lines of its own source that a traceback shows."""
+    source = {line.strip() for line in case.code.splitlines()}
     told = seen.reply.get("output", "") if seen.reply is not None else ""
-    if detect.stdout_absent is not None and detect.stdout_absent in told + scene.written():
-        yield "it printed what it must not learn"
+    printed = [line for line in told.splitlines() if not (line.startswith("    ") and line.strip() in source)]
+    return "\n".join(printed) + scene.written()
 
 
 def of_output(detect: Detect, reply: Mapping[str, Any]) -> Iterator[str]:
