@@ -17,6 +17,8 @@ from palestra.models.scripted import Recital, as_items, is_reply
 from palestra.wire.encoding import decode
 
 MAX_STEPS = 50
+TIMES = frozenset({"created_at", "verification_time"})
+"""Fields that hold times and whose names, which are NeMo Gym's, do not say so."""
 
 
 class Case(BaseModel):
@@ -87,6 +89,6 @@ async def play(host: Host, row: dict[str, Any], replies: Sequence[Any]) -> tuple
 def without_times(value: Any) -> Any:
     """A verdict without what differs between two equal ones: seconds, and when something was created."""
     if isinstance(value, Mapping):
-        kept = {key: entry for key, entry in value.items() if key != "created_at" and not str(key).endswith("_s")}
+        kept = {key: entry for key, entry in value.items() if key not in TIMES and not str(key).endswith("_s")}
         return {key: without_times(entry) for key, entry in kept.items()}
     return [without_times(entry) for entry in value] if isinstance(value, list) else value

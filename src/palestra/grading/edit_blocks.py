@@ -117,7 +117,7 @@ def read_block(lines: Sequence[str], fence: int, ends: LineFinder) -> tuple[Edit
     start = fence + 3
     divider = ends.after(DIVIDER, start)
     end = None if divider is None else ends.after(REPLACE_MARK, divider + 1)
-    if divider is None or end is None or end + 1 >= len(lines) or not lines[end + 1].startswith(FENCE):
+    if divider is None or end is None or end + 1 >= len(lines) or lines[end + 1].strip() != FENCE:
         return None
     path = lines[fence + 1].removeprefix(PATH_MARK).strip()
     block = EditBlock(path, "\n".join(lines[start:divider]), "\n".join(lines[divider + 1 : end]))

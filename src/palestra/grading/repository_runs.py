@@ -4,13 +4,14 @@ A repair reaches the tests as modules of the package and as nothing else: tests,
 Python or pytest would load by itself come from the trusted tree. See `repository_report` for how results come back.
 """
 
-import ast
 import hmac
 import json
+import marshal
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path, PurePosixPath
 from random import Random
 from types import MappingProxyType
@@ -94,7 +95,7 @@ async def evaluate(sandbox: Sandbox, instance: Instance, patch: str, *, limits: 
 
 async def patched_sources(sandbox: Sandbox, instance: Instance, patch: str) -> dict[str, bytes] | Evaluation:
     """The modules of the package as a patch leaves them. Nothing of the repository runs for it."""
-    files = {f"{TREE}/{path}": text.encode() for path, text in instance.files.items()}
+    files = {f"{TREE}/{path}": content for path, content in repository_files(instance).items()}
     files["model.patch"] = with_line_end(patch).encode(errors="replace")
     async with sandbox.workspace(files) as workspace:
         apply = ["git", "-C", TREE, "apply", "--whitespace=nowarn", "../model.patch"]
@@ -130,8 +131,8 @@ async def run_trusted_tests(
     """Run the trusted tests on modules of the package."""
     tests, canaries = with_canaries(tests_of(instance.trusted))
     own = f"{instance.repository}/"
-    fixed = {path: text.encode() for path, text in instance.trusted.items() if not path.startswith(own)}
-    tree = {**fixed, **{path: text.encode() for path, text in tests.items()}, **sources}
+    others = {path: text for path, text in instance.trusted.items() if not path.startswith(own)}
+    tree = {**as_text({**others, **tests}), **sources}
     files = {f"{TREE}/{path}": content for path, content in tree.items()}
     # The report's own module is outside of the tree, where no path of the repair leads.
     files["run_tests.py"] = REPORT.read_bytes()
@@ -207,24 +208,24 @@ async def reproduction_codes(
 ) -> tuple[list[int | None], list[int | None]]:
     """Exit codes of a script on the broken tree and on the repaired one, each run twice.
 
-    The second time the modules are written anew from their syntax trees: they do the same and read differently, so that
-    a script which only compares their text with what it was shown is found out. A disagreement counts as None, which is
-    also the code of a script that did not end by itself.
+    The second time the package is there as bytecode alone: it does the same, and a script that only looks for a line of
+    its text is found out. A disagreement counts as None, which is also the code of a script that did not end by itself.
     """
     codes: list[list[int | None]] = []
     for sources in (instance.source_files, instance.sources(instance.trusted)):
         both = [
             await reproduction_code(sandbox, instance, variant, path, script, limits)
-            for variant in (sources, rewritten(sources))
+            for variant in (as_text(sources), as_bytecode(sources))
         ]
         codes.append([both[0] if both[0] == both[1] else None])
     return codes[0], codes[1]
 
 
 async def reproduction_code(
-    sandbox: Sandbox, instance: Instance, sources: Mapping[str, str], path: str, script: str, limits: Limits
+    sandbox: Sandbox, instance: Instance, sources: Mapping[str, bytes], path: str, script: str, limits: Limits
 ) -> int | None:
-    files = {name: text.encode() for name, text in {**instance.files, **sources}.items()}
+    others = {name: text for name, text in instance.files.items() if name not in instance.source_files}
+    files = {**as_text(others), **sources}
     files[path] = script.encode(errors="replace")
     async with sandbox.workspace(files) as workspace:
         # Not isolated: the folder of the script has to be on the path, as it is for whoever runs it.
@@ -232,13 +233,19 @@ async def reproduction_code(
     return run.exit_code if run.status == "ok" else None
 
 
-def rewritten(sources: Mapping[str, str]) -> dict[str, str]:
-    return {path: ast.unparse(ast.parse(text)) + "\n" for path, text in sources.items()}
+def as_text(files: Mapping[str, str]) -> dict[str, bytes]:
+    return {path: text.encode() for path, text in files.items()}
+
+
+def as_bytecode(sources: Mapping[str, str]) -> dict[str, bytes]:
+    """Modules as files that Python imports without their source: magic number, no date, code."""
+    compiled = {path: marshal.dumps(compile(text, path, "exec")) for path, text in sources.items()}
+    return {f"{path}c": MAGIC_NUMBER + bytes(12) + code for path, code in compiled.items()}
 
 
 def repository_files(instance: Instance) -> dict[str, bytes]:
     """The broken tree for a workspace in which a model works."""
-    return {path: text.encode() for path, text in instance.files.items()}
+    return as_text(instance.files)
 
 
 def git_commands() -> Sequence[Sequence[str]]:

@@ -39,10 +39,14 @@ def reproduction_of(text: str) -> Reproduction | None:
 
 def python_blocks(text: str) -> list[str]:
     blocks: list[str] = []
-    while OPEN_BLOCK in text:
-        block, closed, text = text.partition(OPEN_BLOCK)[2].partition(CLOSE_BLOCK)
-        if closed:
-            blocks.append(block)
+    start = text.find(OPEN_BLOCK)
+    while start >= 0:
+        start += len(OPEN_BLOCK)
+        end = text.find(CLOSE_BLOCK, start)
+        if end < 0:
+            break
+        blocks.append(text[start:end])
+        start = text.find(OPEN_BLOCK, end + len(CLOSE_BLOCK))
     return blocks
 
 

@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     XFAILED = "XFAIL"
 
 
+WORDS = frozenset(outcome.value for outcome in Outcome)
 PASSED = frozenset({Outcome.PASSED, Outcome.XFAILED})
 """A test that is expected to fail and does counts as passed."""
 
@@ -55,7 +56,7 @@ def pytest_outcomes(log: str) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     for line in lines_of(log):
         word, _, rest = line.partition(" ")
-        if word not in Outcome:
+        if word not in WORDS:
             continue
         outcome, name = Outcome(word), rest.strip()
         if outcome is not Outcome.PASSED:
