@@ -118,6 +118,7 @@ class TestCommands:
         assert "here" in answers[1]
 
 
+@pytest.mark.slow
 class TestVerdict:
     def test_the_repair_is_resolved(self) -> None:
         answers, verdict, reason = played(applied(INSTANCE.patch), run(SUBMIT))
@@ -149,7 +150,6 @@ class TestVerdict:
         assert "nothing was submitted" in str(verdict.reason)
 
     @pytest.mark.parametrize("instance", list(instances()), ids=lambda instance: instance.instance_id)
-    @pytest.mark.slow
     def test_every_shipped_repair_is_resolved(self, instance: Instance) -> None:
         _, verdict, _ = played(applied(instance.patch), run(SUBMIT), row=row_of(instance))
         assert verdict.reward == 1.0, verdict
@@ -169,6 +169,7 @@ def pytest_runtest_makereport(item, call):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attack",
     [

@@ -21,9 +21,11 @@ from palestra.grading.repository_runs import Evaluation, make_git, repository_fi
 from palestra.grading.resolution import Resolution
 from palestra.hosts.lent_sandbox import LentSandbox
 
+pytestmark = pytest.mark.slow
+
 INSTANCE = next(iter(instances()))
 LIMITS = Limits(cpu_s=60, wall_s=120, memory_mb=1024, processes=16, open_files=256)
-PATHS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin"}
+PATHS = {"PATH": f"{Path(sys.prefix).resolve()}/bin{os.pathsep}/usr/bin:/bin"}
 
 
 @dataclass
