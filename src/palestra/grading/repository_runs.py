@@ -140,7 +140,7 @@ async def run_trusted_tests(
     async with sandbox.workspace(files) as workspace:
         folder = f"{workspace.folder.rstrip('/')}/{TREE}"
         order = {"key": key, "folder": folder, "modules": sorted(tests), "arguments": [*ARGUMENTS, "--rootdir", folder]}
-        command = [sys.executable, "-I", "-B", "run_tests.py"]
+        command = [python_here(), "-I", "-B", "run_tests.py"]
         run = await workspace.run(command, limits=limits, stdin=json.dumps(order), variables=VARIABLES)
     return read_report(run, key, instance, canaries)
 
@@ -161,6 +161,11 @@ def with_canaries(tests: Mapping[str, str]) -> tuple[dict[str, str], dict[str, b
             added.append(f"\n\ndef {name}():\n    assert {number} == {number if passes else number + 1}\n")
         modules[path] = text + "".join(added)
     return modules, canaries
+
+
+def python_here() -> str:
+    """The running Python by the path under which sandboxes show it: links to the folder of an installation are not."""
+    return str(Path(sys.prefix).resolve() / "bin" / Path(sys.executable).name)
 
 
 def read_report(run: Run, key: str, instance: Instance, canaries: Mapping[str, bool]) -> Evaluation:
@@ -229,7 +234,7 @@ async def reproduction_code(
     files[path] = script.encode(errors="replace")
     async with sandbox.workspace(files) as workspace:
         # Not isolated: the folder of the script has to be on the path, as it is for whoever runs it.
-        run = await workspace.run([sys.executable, "-B", "-E", "-s", path], limits=limits)
+        run = await workspace.run([python_here(), "-B", "-E", "-s", path], limits=limits)
     return run.exit_code if run.status == "ok" else None
 
 
