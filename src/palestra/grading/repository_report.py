@@ -2,7 +2,8 @@
 
 The process also runs the code under test, which could do anything to it. So the report is signed with a key that is
 read before any of that code is loaded, nothing but the report reaches standard output, and functions of pytest and
-builtins that were replaced in the meantime are named in it.
+builtins that were replaced in the meantime are named in it. A first signed line says that pytest is there and the tests
+are about to begin: without it, what broke is not the code under test.
 """
 
 import builtins
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+READY = b"ready"
 GUARDED = ("_pytest", "pytest", "pluggy", "json", "hmac")
 
 
@@ -46,12 +48,16 @@ def functions() -> dict[tuple[str, str], tuple[int, int]]:
                 for attribute, value in list(vars(holder).items()):
                     code = id(value.__code__) if isinstance(value, FunctionType) else 0
                     if callable(value):
-                        found[name, f"{owner}.{attribute}"] = (id(value), code)
+                        found[name, f"{owner}.{attribute}" if owner else attribute] = (id(value), code)
     return found
 
 
 def classes_of(module: ModuleType) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in list(vars(module).items()) if isinstance(value, type)]
+
+
+def sign(key: str, text: bytes) -> bytes:
+    return hmac.new(key.encode(), text, "sha256").hexdigest().encode()
 
 
 def main() -> None:
@@ -66,6 +72,7 @@ def main() -> None:
     # Loads the modules that pytest loads late, so that they are guarded as well.
     pytest.main(["--collect-only", *order["arguments"], os.devnull])
     before = functions()
+    os.write(report_to, sign(order["key"], READY) + b"\n")
     code = pytest.main([*order["arguments"], *order["modules"]], plugins=[outcomes])
     after = functions()
     replaced = [name for name, identity in before.items() if after.get(name) != identity]
@@ -73,11 +80,10 @@ def main() -> None:
         "exit_code": int(code),
         "collected": outcomes.collected,
         "passed": sorted(outcomes.passed - outcomes.failed),
-        "replaced": sorted(f"{module}{name}" for module, name in replaced)[:20],
+        "replaced": sorted(f"{module}:{name}" for module, name in replaced)[:20],
     }
     text = json.dumps(report).encode()
-    signature = hmac.new(order["key"].encode(), text, "sha256").hexdigest().encode()
-    os.write(report_to, signature + b" " + text + b"\n")
+    os.write(report_to, sign(order["key"], text) + b" " + text + b"\n")
     # Whatever waits for the end of the process is not waited for.
     os._exit(int(code))
 

@@ -26,6 +26,7 @@ from palestra.grading.test_logs import Outcome
 Status = Literal["done", "timeout", "error"]
 
 LIMITS = Limits(cpu_s=30, wall_s=120, memory_mb=1024, processes=8)
+READY = b"ready"
 REPORT = Path(__file__).with_name("repository_report.py")
 TREE = "repository"
 NEVER_CARRIED = frozenset({"conftest.py", "sitecustomize.py", "usercustomize.py"})
@@ -169,7 +170,8 @@ def python_here() -> str:
 
 
 def read_report(run: Run, key: str, instance: Instance, canaries: Mapping[str, bool]) -> Evaluation:
-    """What a run of `repository_report` says, if it can be trusted."""
+    """What a run of `repository_report` says, if it can be trusted. Raises Failure (`sandbox`) if it never began."""
+    demand_ready(run, key)
     if run.status in LATE:
         return refused("timeout", f"the tests ran into the limit: {run.status}")
     report = signed(run.output, key)
@@ -185,11 +187,22 @@ def read_report(run: Run, key: str, instance: Instance, canaries: Mapping[str, b
     )
 
 
+def demand_ready(run: Run, key: str) -> None:
+    """Raises Failure (`sandbox`) unless the run got as far as the tests, as told by its first line."""
+    if not hmac.compare_digest(run.output.partition("\n")[0].encode(errors="replace"), sign(key, READY)):
+        said = f"{run.status}, exit code {run.exit_code}: {run.errors.strip()[-300:]}"
+        raise Failure("sandbox", f"the tests could not be begun; is pytest installed here? ({said})")
+
+
 def signed(output: str, key: str) -> dict[str, Any] | None:
-    """The one signed line that is all of the output, or None."""
-    signature, _, text = output.removesuffix("\n").partition(" ")
-    right = hmac.new(key.encode(), text.encode(errors="replace"), "sha256").hexdigest()
-    return json.loads(text) if hmac.compare_digest(signature.encode(errors="replace"), right.encode()) else None
+    """The signed report that is all of the output after its first line, or None."""
+    signature, _, text = output.partition("\n")[2].removesuffix("\n").partition(" ")
+    right = sign(key, text.encode(errors="replace"))
+    return json.loads(text) if hmac.compare_digest(signature.encode(errors="replace"), right) else None
+
+
+def sign(key: str, text: bytes) -> bytes:
+    return hmac.new(key.encode(), text, "sha256").hexdigest().encode()
 
 
 def doubt_about(report: Mapping[str, Any], run: Run, instance: Instance, canaries: Mapping[str, bool]) -> str | None:
