@@ -97,7 +97,7 @@ def exit_of(error: SystemExit) -> dict[str, Any]:
 
 
 def raised(error: BaseException, source: str) -> dict[str, Any]:
-    """What was raised, in the words of Python, and on standard error as Python would print it."""
+    """What was raised, in the words of Python. Standard error is left to what the program itself wrote."""
     if isinstance(error, MemoryError):
         return {"status": "memory_limit", "error": "MemoryError"}
     linecache.cache[FILE_NAME] = (len(source), None, source.splitlines(keepends=True), FILE_NAME)
@@ -111,7 +111,6 @@ def raised(error: BaseException, source: str) -> dict[str, Any]:
         outcome["error"] = f"{type(error).__name__}{': ' if text else ''}{text}"[:TEXT_LIMIT]
         outcome["error_repr"] = repr(error)[:TEXT_LIMIT]
         outcome["trace"] = trace[-TEXT_LIMIT:]
-        print(trace[-TEXT_LIMIT:], end="", file=sys.stderr)
     except BaseException:
         outcome.setdefault("error", type(error).__name__)
     return outcome

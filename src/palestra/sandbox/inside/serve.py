@@ -15,8 +15,8 @@ from . import files, limits, program, watch
 HEAD = struct.Struct("<cI")
 """Kind of a message and the length of its body."""
 OUTCOME = struct.Struct("<BiddBIII")
-"""Limit, exit status as of `wait`, CPU seconds, wall seconds, a set of bits, and three lengths: of what the run told, of
-its output, of its errors. Bits: 1 for cut output, 2 for cut errors, 4 if the code was begun."""
+"""Limit, exit status as of `wait`, CPU seconds, wall seconds, a set of bits, and three lengths: of what the run told,
+of its output, of its errors. Bits: 1 for cut output, 2 for cut errors, 4 if the code was begun."""
 COMMAND_PROCESSES = 64
 """What a command may start besides what its limits say: a shell starts a process for almost everything."""
 CHANNEL = 5
