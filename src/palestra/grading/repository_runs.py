@@ -15,7 +15,7 @@ from importlib.util import MAGIC_NUMBER
 from pathlib import Path, PurePosixPath
 from random import Random
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from palestra.core.errors import Failure
 from palestra.core.sandbox import Limits, Run, Sandbox, Workspace
@@ -39,6 +39,16 @@ FAILED_TESTS_CODE = 1
 LATE = frozenset({"cpu_limit", "wall_limit", "memory_limit"})
 
 
+class Tested(Protocol):
+    """What names the tests that decide, such as an Instance."""
+
+    @property
+    def fail_to_pass(self) -> tuple[str, ...]: ...
+
+    @property
+    def pass_to_pass(self) -> tuple[str, ...]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """What the tests say of a repair."""
@@ -51,7 +61,7 @@ class Evaluation:
     passed: frozenset[str] = field(default=frozenset())
     """Ids of the tests that passed."""
 
-    def as_report(self, instance: Instance) -> dict[str, Any]:
+    def as_report(self, instance: Tested) -> dict[str, Any]:
         """The form of SWE-bench's reports, for one instance."""
         groups = {"FAIL_TO_PASS": instance.fail_to_pass, "PASS_TO_PASS": instance.pass_to_pass}
         return {
