@@ -84,9 +84,13 @@ async def play(host: Host, row: dict[str, Any], replies: Sequence[Any]) -> tuple
         await session.close()
 
 
+def is_time(name: str) -> bool:
+    """Whether a field holds seconds, or when something was created, by our names and by NeMo Gym's."""
+    return name.endswith("_s") or name in ("created_at", "execution time", "unit_tests_time_taken")
+
+
 def without_times(value: Any) -> Any:
-    """A verdict without what differs between two equal ones: seconds, and when something was created."""
+    """A verdict without what differs between two equal ones."""
     if isinstance(value, Mapping):
-        kept = {key: entry for key, entry in value.items() if key != "created_at" and not str(key).endswith("_s")}
-        return {key: without_times(entry) for key, entry in kept.items()}
+        return {key: without_times(entry) for key, entry in value.items() if not is_time(str(key))}
     return [without_times(entry) for entry in value] if isinstance(value, list) else value

@@ -1,6 +1,7 @@
 """From a reply to the program that is run: the code block, and what the runner of LiveCodeBench makes of it."""
 
 import ast
+import re
 
 FENCE = "```"
 MODULES = (
@@ -9,18 +10,20 @@ MODULES = (
 )  # fmt: skip
 """What a program finds imported, each name of each module, in this order."""
 RECURSION_LIMIT = 50_000
-PRELUDE = "\n".join(
+PRELUDE = "; ".join(
     [
         *(f"from {name} import *" for name in MODULES),
         *(f"import {name}" for name in MODULES),
         f"sys.setrecursionlimit({RECURSION_LIMIT})",
     ]
 )
+"""One line, so that a program's own lines are known by their numbers."""
+LINES_BEFORE = 1
+"""Lines of a program before the model's own."""
 WRAPPER = "wrapped_function"
-COMPILE_ERROR = "CompileError"
-"""Name of the exception class by which a program says that it could not be compiled."""
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 """What Python raises for text that it cannot parse: broken, with null bytes, too deep, too large."""
+FUTURE = re.compile(r"^from[ \t]+__future__[ \t]+import[ \t]*(?:\([^()]*\)|[^\n;#(]*)", re.MULTILINE)
 
 
 def last_block(text: str) -> str | None:
@@ -34,24 +37,15 @@ def last_block(text: str) -> str | None:
     return "\n".join(lines[fences[-2] + 1 : fences[-1]]) if len(fences) > 1 else None
 
 
-def as_program(code: str, *, prelude: bool = True) -> str:
+def as_program(code: str) -> str:
     """A program that runs `code` as a file of its own would be, after the imports of the prelude.
 
-    The code is compiled where it runs: broken or hostile text is never parsed in a trusted process. It keeps its line
-    numbers and its `from __future__` imports. If it cannot be compiled, an exception of the class `CompileError` says
-    what the compiler said.
+    The code is not parsed here: broken and hostile text is compiled where it runs. Its imports of `__future__`, which
+    must come first, are moved to the first line.
     """
-    return "\n".join(
-        [
-            *([PRELUDE] if prelude else []),
-            "try:",
-            f"    exec(compile({code!r}, '<string>', 'exec', dont_inherit=True), globals())",
-            f"except ({', '.join(kind.__name__ for kind in UNREADABLE)}) as error:",
-            "    if error.__traceback__.tb_next is not None:",
-            "        raise",
-            f"    raise type({COMPILE_ERROR!r}, (Exception,), {{}})(str(error)) from None",
-        ]
-    )
+    futures = [" ".join(found[0].split()) for found in FUTURE.finditer(code)]
+    rest = FUTURE.sub(lambda found: "pass" + "\n" * found[0].count("\n"), code) if futures else code
+    return "; ".join([*futures, PRELUDE]) + "\n" + rest
 
 
 def wrapped_program(code: str) -> str:
@@ -65,7 +59,7 @@ def wrapped_program(code: str) -> str:
         imports, rest = hoisted(without_main_guard(tree.body))
         return "\n".join([PRELUDE, *map(ast.unparse, imports), function_of(rest), f"{WRAPPER}()"])
     except UNREADABLE:
-        return code
+        return as_program(code)
 
 
 def without_main_guard(body: list[ast.stmt]) -> list[ast.stmt]:

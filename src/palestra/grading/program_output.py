@@ -102,9 +102,14 @@ def same_leaf(found: object, wanted: object) -> bool:
 
 
 def is_close(found: float, wanted: float) -> bool:
-    if found == wanted or (math.isnan(found) and math.isnan(wanted)):
+    try:
+        number = float(found)
+    except OverflowError:
+        # An int beyond all floats.
+        return False
+    if math.isnan(number) and math.isnan(wanted):
         return True
-    return math.isclose(found, wanted, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
+    return math.isclose(number, wanted, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
 
 
 def loosely_same(value: Any, expected: Any) -> bool:

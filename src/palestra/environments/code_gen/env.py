@@ -189,10 +189,9 @@ class CodeGeneration(Environment[Problem]):
         if function or not self.options.compatible:
             return Program(as_program(code), function)
         try:
-            wrapped = await self.context.grade(wrapped_program, code, deadline_s=WRAPPING_DEADLINE_S)
+            return Program(await self.context.grade(wrapped_program, code, deadline_s=WRAPPING_DEADLINE_S))
         except TimeoutError:
-            wrapped = code
-        return Program(as_program(wrapped, prelude=False))
+            return Program(as_program(code))
 
     @classmethod
     def generate(cls, seed: int, n: int, options: Options) -> Iterator[dict[str, Any]]:

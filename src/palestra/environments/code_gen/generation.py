@@ -4,13 +4,12 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from random import Random
 from typing import Any, get_args, get_type_hints
 
 from .drawing import CLASSICS, Classic, Difficulty, Draw, numbers_of
 from .forms import INPUTS, OUTPUTS, kind_name
-from .pipelines import NAME, draw_pipeline
+from .pipelines import NAME, RANGE, draw_pipeline
 
 TESTS = 12
 MOST_DRAWS = 50
@@ -68,13 +67,11 @@ def of_classic(classic: Classic) -> Subject:
 
 def of_steps(random: Random, difficulty: Difficulty) -> Subject:
     pipeline = draw_pipeline(random, difficulty)
-    names: dict[str, Any] = {"accumulate": accumulate}
-    exec(pipeline.source, names)  # noqa: S102 - our own steps
-    return Subject(NAME, difficulty, pipeline.statement, pipeline.source, names[NAME], numbers)
+    return Subject(NAME, difficulty, pipeline.statement, pipeline.source, pipeline.solve, numbers)
 
 
 def numbers(random: Random, size: int) -> tuple[list[int]]:
-    return (numbers_of(random, random.randint(1, 4 * size), -60, 60),)
+    return (numbers_of(random, random.randint(1, 4 * size), *RANGE),)
 
 
 def tests_of(random: Random, subject: Subject) -> list[tuple[tuple[Any, ...], Any]]:

@@ -1,15 +1,21 @@
 """What one run of a program says about one test: a result code and metadata, in the form of NeMo Gym's runner."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from palestra.core.sandbox import Input, Run
-from palestra.grading.code_text import COMPILE_ERROR
+from palestra.grading.code_text import LINES_BEFORE
 from palestra.grading.program_output import output_difference, same_value, shortened
 
 WRONG, TIME_LIMIT, RUNTIME_ERROR = -2, -3, -4
+TRACEBACK = "Traceback"
+"""How a trace begins in which a line of the program stands."""
+MISSING_FUNCTION = "cannot unpack non-iterable NoneType object"
+"""What NeMo Gym says of it."""
+LINE = re.compile(r'File "[^"]*", line ([0-9]+)')
 Result = bool | int
 """True if the test passed, False for a wrong value of a call, else one of the codes above."""
 
@@ -61,7 +67,7 @@ def judge_run(run: Run, test: UnitTest, compatible: bool) -> Judged:
         told = {"error": "TimeoutException()", "error_code": TIME_LIMIT, "error_message": "Time Limit Exceeded"}
         return Judged(TIME_LIMIT, {**told, **test.told})
     if not run.ok:
-        return broken(run, test)
+        return broken(run, test, compatible)
     return judged_call(run, test, compatible) if test.is_call else judged_output(run, test, compatible)
 
 
@@ -82,18 +88,25 @@ def wrong_answer(output: object, test: UnitTest, message: str) -> dict[str, Any]
     return {"output": shortened(output), **test.told, "error_code": WRONG, "error_message": message}
 
 
-def broken(run: Run, test: UnitTest) -> Judged:
-    """A program that could not be compiled, that raised, ran out of memory, or ended without saying how."""
-    kind, _, text = (run.error or "").partition(": ")
-    if kind == COMPILE_ERROR:
-        return Judged(RUNTIME_ERROR, {"error_code": RUNTIME_ERROR, "error_message": f"Error during testing: {text}"})
-    metadata = {
-        "error": shortened(run.error_repr or cause_of(run)),
-        "error_code": RUNTIME_ERROR,
-        "error_message": "Runtime Error",
-        **test.told,
-    }
-    return Judged(RUNTIME_ERROR, {**metadata, "traceback": shortened(run.trace)} if run.trace else metadata)
+def broken(run: Run, test: UnitTest, compatible: bool) -> Judged:
+    """A program that could not be started, that raised, ran out of memory, or ended without saying how."""
+    told: dict[str, Any] = {"error_code": RUNTIME_ERROR}
+    if run.status == "raised" and not (run.trace or "").startswith(TRACEBACK):
+        # No line of it ran: the compiler, or the search for a function that is not there.
+        told["error_message"] = f"Error during testing: {shortened(start_error(run, test, compatible))}"
+        return Judged(RUNTIME_ERROR, told)
+    told = {"error": shortened(run.error_repr or cause_of(run)), **told, "error_message": "Runtime Error", **test.told}
+    return Judged(RUNTIME_ERROR, {**told, "traceback": shortened(run.trace)} if run.trace else told)
+
+
+def start_error(run: Run, test: UnitTest, compatible: bool) -> str:
+    """What Python said of a program that it could not start, with the line as the model counts it."""
+    lines = (run.error or "").strip().split("\n")
+    kind, _, message = lines[-1].partition(": ")
+    if test.is_call and kind == "NameError" and compatible:
+        return MISSING_FUNCTION
+    place = LINE.search(lines[0])
+    return f"{message} (<string>, line {int(place[1]) - LINES_BEFORE})" if place else message or kind
 
 
 def cause_of(run: Run) -> str:

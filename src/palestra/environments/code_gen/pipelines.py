@@ -1,12 +1,17 @@
 """Problems put together from steps on a list of whole numbers: any number of them, each with its own solution."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 from types import MappingProxyType
+from typing import Any
 
-from .drawing import Difficulty
+from .drawing import Difficulty, numbers_of
 
 NAME = "worked_out"
+RANGE = (-60, 60)
+INPUTS_TRIED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +72,51 @@ LENGTHS: MappingProxyType[Difficulty, int] = MappingProxyType({"easy": 2, "mediu
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A problem of several steps and the function that solves it."""
+    """A problem of several steps, of which the last gives the answer."""
 
-    statement: str
-    source: str
+    steps: tuple[Step, ...]
+
+    @property
+    def statement(self) -> str:
+        sentences = "\n".join(f"{place}. {step.sentence}" for place, step in enumerate(self.steps, 1))
+        return f"Do the following with the list `numbers`, in this order.\n{sentences}"
+
+    @property
+    def source(self) -> str:
+        """The function that solves it."""
+        *steps, end = self.steps
+        returned = "list[int]" if end.line.startswith(("numbers", "sorted")) else "int"
+        lines = [f"def {NAME}(numbers: list[int]) -> {returned}:", *(f"    numbers = {step.line}" for step in steps)]
+        return "\n".join([*lines, f"    return {end.line}", ""])
+
+    @property
+    def solve(self) -> Callable[[list[int]], Any]:
+        names: dict[str, Any] = {"accumulate": accumulate}
+        exec(self.source, names)  # noqa: S102 - our own steps
+        return names[NAME]
+
+    def without(self, place: int) -> "Pipeline":
+        return Pipeline(self.steps[:place] + self.steps[place + 1 :])
+
+    def is_sound(self, inputs: Sequence[list[int]]) -> bool:
+        """Whether each step changes an answer, and no answer is given for most inputs."""
+        answers = [self.solve(numbers) for numbers in inputs]
+        others = [self.without(place).solve for place in range(len(self.steps) - 1)]
+        commonest = max(map(answers.count, answers))
+        return commonest <= len(answers) // 2 and all([*map(solve, inputs)] != answers for solve in others)
 
 
 def draw_pipeline(random: Random, difficulty: Difficulty) -> Pipeline:
-    chosen = random.sample(STEPS, LENGTHS[difficulty])
-    end = random.choice(ENDS)
-    filled: list[Step] = []
-    for step in [*chosen, end]:
-        b = random.randint(2, 9)
-        values = {"a": random.randrange(b), "b": b, "c": random.randint(-20, 40)}
-        filled.append(Step(step.sentence.format(**values), step.line.format(**values)))
-    sentences = "\n".join(f"{place}. {step.sentence}" for place, step in enumerate(filled, 1))
-    returned = "list[int]" if end.line.startswith(("numbers", "sorted")) else "int"
-    lines = [f"def {NAME}(numbers: list[int]) -> {returned}:"]
-    lines += [f"    numbers = {step.line}" for step in filled[:-1]]
-    lines += [f"    return {filled[-1].line}", ""]
-    return Pipeline(f"Do the following with the list `numbers`, in this order.\n{sentences}", "\n".join(lines))
+    """Steps at random, drawn again until each of them matters."""
+    inputs = [numbers_of(random, random.randint(1, 20), *RANGE) for _ in range(INPUTS_TRIED)]
+    while True:
+        chosen = [*random.sample(STEPS, LENGTHS[difficulty]), random.choice(ENDS)]
+        pipeline = Pipeline(tuple(filled(random, step) for step in chosen))
+        if pipeline.is_sound(inputs):
+            return pipeline
+
+
+def filled(random: Random, step: Step) -> Step:
+    divisor = random.randint(2, 9)
+    values = {"a": random.randrange(divisor), "b": divisor, "c": random.randint(-20, 40)}
+    return Step(step.sentence.format(**values), step.line.format(**values))

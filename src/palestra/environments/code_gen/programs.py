@@ -8,7 +8,6 @@ from typing import Protocol
 
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.sandbox import Input, Limits, Program, Run, Sandbox, Workspace
-from palestra.grading.code_text import COMPILE_ERROR
 
 COMPILER = "g++"
 COMPILE = (COMPILER, "-O2", "-std=gnu++17", "-pipe", "-o", "program", "program.cpp")
@@ -49,11 +48,12 @@ class CompiledProgram:
 
     workspace: Workspace
     error: str | None = None
+    """In one line."""
 
     async def runs(self, inputs: Sequence[Input], limits: Limits) -> AsyncIterator[Run]:
         for given in inputs:
             if self.error is not None:
-                yield Run("raised", error=f"{COMPILE_ERROR}: {self.error}")
+                yield Run("raised", error=f"CompileError: {self.error}")
                 return
             run = await self.workspace.run(["./program"], limits=limits, stdin=given.stdin)
             yield replace(run, status="died") if run.ok and run.exit_code else run
@@ -65,8 +65,9 @@ async def compiled(sandbox: Sandbox, source: str) -> AsyncIterator[CompiledProgr
     content = source.encode(errors="surrogatepass")
     async with sandbox.workspace({"program.cpp": content}) as workspace:
         built = await workspace.run(COMPILE, limits=COMPILE_LIMITS)
-        error = None if built.ok and built.exit_code == 0 else built.errors.strip() or f"{COMPILER}: {built.status}"
-        yield CompiledProgram(workspace, error)
+        failed = not built.ok or built.exit_code
+        error = " ".join(built.errors.split()) or f"{COMPILER}: {built.status}"
+        yield CompiledProgram(workspace, error if failed else None)
 
 
 @asynccontextmanager
