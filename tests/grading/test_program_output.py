@@ -2,7 +2,8 @@
 
 import json
 import time
-from typing import Any
+from collections import Counter, defaultdict
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import assume, given
@@ -121,6 +122,11 @@ def test_what_is_strictly_equal_is_loosely_equal(value: Any, expected: Any) -> N
         assert same_value(value, expected, compatible=True)
 
 
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
 class Equal:
     def __eq__(self, other: object) -> bool:
         return True
@@ -162,6 +168,9 @@ class EqualNumber(int):
         ({1, 2}, [1, 2], False, False),
         ({1: 2}, {"1": 2}, False, True),
         ({"a": 1}, {"a": 1, "b": 2}, False, False),
+        (defaultdict(int, a=1), {"a": 1}, True, True),
+        (Counter("aab"), {"a": 2, "b": 1}, True, True),
+        (Point(1, 2), [1, 2], True, True),
         (b"a", "a", False, False),
         (Equal(), 25, False, True),
         (EqualNumber(1), 25, False, True),

@@ -6,6 +6,7 @@ Both are strict by default, and as loose as NeMo Gym's runner with `compatible`.
 import json
 import math
 import re
+from collections import Counter, OrderedDict, defaultdict
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ ABSOLUTE_TOLERANCE = 1e-12
 """How far floating-point values of calls may be apart: the order of a sum may differ, a result may not."""
 ALLCLOSE = (1e-5, 1e-8)
 """The relative and the absolute tolerance of numpy.allclose, with which the original compares values of calls."""
+DICTIONARIES = (dict, OrderedDict, defaultdict, Counter)
 NUMBER = re.compile(r"[+-]?(?:[0-9]++(?P<point>\.[0-9]*+)?|(?P<bare_point>\.[0-9]++))(?P<exponent>[eE][+-]?[0-9]++)?")
 
 
@@ -72,8 +74,9 @@ def same_decimal(word: str, expected: str) -> bool:
 def same_value(value: object, expected: object, *, compatible: bool = False) -> bool:
     """Whether a call gave the expected JSON value, by type and value: `"25"` is not 25, True is not 1, 2.0 is not 2.
 
-    A tuple is a list, as it is in JSON. Where a float is expected, an int will do, and floats may differ by a share of
-    1e-9 or by 1e-12; NaN is NaN. With `compatible`, equal is what HEAD's runner calls equal: see `loosely_same`.
+    A tuple is a list, as it is in JSON, and a Counter is a dict. Where a float is expected, an int will do, and floats
+    may differ by a share of 1e-9 or by 1e-12; NaN is NaN. With `compatible`, equal is what HEAD's runner calls equal:
+    see `loosely_same`.
     """
     if compatible:
         return loosely_same(value, expected)
@@ -82,14 +85,14 @@ def same_value(value: object, expected: object, *, compatible: bool = False) -> 
         found, wanted = pairs.pop()
         if type(wanted) is list:
             entries = cast("list[Any]", wanted)
-            if type(found) not in (list, tuple) or len(cast("list[Any]", found)) != len(entries):
+            if not (type(found) is list or isinstance(found, tuple)) or len(cast("list[Any]", found)) != len(entries):
                 return False
             pairs += zip(cast("list[Any]", found), entries, strict=True)
         elif type(wanted) is dict:
             fields = cast("dict[str, Any]", wanted)
-            if type(found) is not dict or cast("dict[Any, Any]", found).keys() != fields.keys():
+            if type(found) not in DICTIONARIES or cast("dict[Any, Any]", found).keys() != fields.keys():
                 return False
-            pairs += [(found[name], entry) for name, entry in fields.items()]
+            pairs += [(cast("dict[Any, Any]", found)[name], entry) for name, entry in fields.items()]
         elif not same_leaf(found, wanted):
             return False
     return True
@@ -113,13 +116,17 @@ def is_close(found: float, wanted: float) -> bool:
 
 
 def loosely_same(value: Any, expected: Any) -> bool:
-    """Equal for Python (a tuple is a list, on the outside), as JSON text, or nearly as floats: `"25"` is 25."""
+    """Equal for Python (a tuple is a list, on the outside), as JSON text, or nearly as floats: `"25"` is 25.
+
+    For values of the standard library's types, such as the sandbox gives: comparing them runs code of their classes.
+    """
     if type(value) is tuple:
         value = list(cast("tuple[Any, ...]", value))
     try:
         if value == expected:
             return True
-    except RecursionError:
+    except (RecursionError, ValueError):
+        # Too deep, or an array of numpy, which is equal in parts.
         return False
     try:
         if json.dumps(value) == json.dumps(expected):
