@@ -135,9 +135,12 @@ def test_result_codes_and_messages(
 
 
 def test_metadata_say_what_was_given_and_what_came() -> None:
-    told = [one(code, tests).metrics["metadata"] for code, tests in (
-        ("1 / 0", SQUARE_PROGRAM), ("print('x' * 1000)", SQUARE_PROGRAM), ("def square(n): return [n]", SQUARE_FUNCTION),
-    )]  # fmt: skip
+    cases = [
+        ("1 / 0", SQUARE_PROGRAM),
+        ("print('x' * 1000)", SQUARE_PROGRAM),
+        ("def square(n): return [n]", SQUARE_FUNCTION),
+    ]
+    told = [one(code, tests).metrics["metadata"] for code, tests in cases]
     assert told[0]["error"] == "ZeroDivisionError('division by zero')"
     assert "division by zero" in told[0]["traceback"]
     assert (told[0]["inputs"], told[0]["expected"], told[0]["error_code"]) == ("5\n", "25\n", -4)
@@ -155,7 +158,7 @@ def test_a_missing_function_is_told_in_the_original_words_if_asked_for() -> None
 
 
 def test_a_reply_without_code_gets_no_result() -> None:
-    empty = {name: None for name in ("extracted_model_code", "result", "metadata", "unit_tests_time_taken")}
+    empty = dict.fromkeys(("extracted_model_code", "result", "metadata", "unit_tests_time_taken"))
     blank, words = (judge_in(NAME, row_of(SQUARE_PROGRAM, difficulty="easy"), say(text)) for text in (" \n", "25"))
     shared = {**empty, "difficulty": "easy", "reasoning_format_violation_rate": 0.0}
     assert (blank.reward, dict(blank.metrics)) == (0.0, {**shared, "extracted_model_output": None})
@@ -240,7 +243,7 @@ def test_a_program_that_waits_is_out_of_time(cpu_s: list[float], tries: int) -> 
     program = Clock(*cpu_s)
 
     async def first() -> Run:
-        return [run async for run in fair_runs(program, [Input()], Limits(cpu_s=10, wall_s=50))][0]
+        return await anext(fair_runs(program, [Input()], Limits(cpu_s=10, wall_s=50)))
 
     assert asyncio.run(first()).status == "wall_limit"
     assert program.walls == [50, 100][:tries]
@@ -336,9 +339,12 @@ def test_every_output_with_one_thing_changed_is_another(shared: Path) -> None:
     assert compared > 1000
 
 
-def table(problem: dict[str, Any], outputs: Sequence[str]) -> str:
-    """A program that knows what to print for each input."""
-    known = dict(zip(problem["tests"]["inputs"], outputs, strict=True))
+def table(problem: dict[str, Any], place: int = 0, changed: str | None = None) -> str:
+    """A program that knows what to print for each input; for the one at a place, something else if so told."""
+    inputs = problem["tests"]["inputs"]
+    known = dict(zip(inputs, problem["tests"]["outputs"], strict=True))
+    if changed is not None:
+        known[inputs[place]] = changed
     return f"import sys\nprint({known!r}[sys.stdin.read()], end='')"
 
 
@@ -349,9 +355,9 @@ def test_tables_of_real_problems_pass_and_changed_ones_fail(shared: Path) -> Non
     for problem in contests(shared):
         outputs = problem["tests"]["outputs"]
         row = row_of(problem["tests"])
-        pairs.append((row, table(problem, outputs)))
+        pairs.append((row, table(problem)))
         place = random.randrange(len(outputs))
         changed = random.choice([text for text in mutations(outputs[place]) if is_other(text, outputs[place])])
-        pairs.append((row, table(problem, [*outputs[:place], changed, *outputs[place + 1 :]])))
+        pairs.append((row, table(problem, place, changed)))
     rewards = [verdict.reward for verdict in judged(pairs)]
     assert rewards == [1.0, 0.0] * 165
