@@ -1,0 +1,117 @@
+"""The sandbox of this machine: programs, cells and workspaces on pools of sandboxed processes."""
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+
+from palestra.core.errors import Failure
+from palestra.core.sandbox import DEFAULT_LIMITS, Input, Limits, Program, Run
+from palestra.sandbox.cells import ANSWER_S, Cell, open_cell
+from palestra.sandbox.inside.values import encode
+from palestra.sandbox.nursery import COMMON, Kind, Nursery, Plan
+from palestra.sandbox.pool import Pool
+from palestra.sandbox.results import run_of
+
+PACKAGES = ("numpy",)
+"""Loaded once where a program uses packages."""
+
+
+class Pools:
+    """The pools of one sandbox, each started when it is first needed."""
+
+    def __init__(self, kind: Kind, most: int | None = None) -> None:
+        self.kind: Kind = kind
+        self.plain = Pool(Plan(kind), most)
+        self.packages = Pool(Plan(kind, preload=(*COMMON, *PACKAGES), with_packages=True), most)
+        self.drivers = Pool(Plan(kind), most)
+        self.interpreters = Pool(Plan(kind, preload=(*COMMON, *PACKAGES), with_packages=True), 256)
+        self.workspaces = Pool(
+            Plan(kind, preload=(), with_packages=True, scratch_mb=1024), 64, single_use=True
+        )
+
+    async def close(self) -> None:
+        pools = (self.plain, self.packages, self.drivers, self.interpreters, self.workspaces)
+        await asyncio.gather(*(pool.close() for pool in pools))
+
+
+class LocalSandbox:
+    """Implements `core.sandbox.Sandbox` on processes of this machine."""
+
+    def __init__(self, kind: Kind, most: int | None = None) -> None:
+        self.pools = Pools(kind, most)
+
+    @property
+    def backend(self) -> Kind:
+        return self.pools.kind
+
+    @property
+    def is_strong(self) -> bool:
+        return self.pools.kind != "weak"
+
+    def runs(
+        self, program: Program, inputs: Sequence[Input], *, limits: Limits = DEFAULT_LIMITS, isolated: bool = True
+    ) -> AsyncGenerator[Run]:
+        """One run an input, in order."""
+        return run_inputs(self.pool_for(program.code), program, inputs, limits, isolated=isolated)
+
+    async def run(self, program: Program, given: Input = Input(), *, limits: Limits = DEFAULT_LIMITS) -> Run:  # noqa: B008
+        """One run of a program."""
+        found = self.runs(program, [given], limits=limits)
+        try:
+            return await anext(found)
+        finally:
+            await found.aclose()
+
+    def cell(
+        self, entry: str, options: bytes = b"", limits: Limits = DEFAULT_LIMITS, *, pool: Pool | None = None
+    ) -> AbstractAsyncContextManager[Cell]:
+        """A process that runs `main(channel, options)` of the module `inside.ENTRY`."""
+        return open_cell(pool or self.pools.interpreters, entry, options, limits)
+
+    def pool_for(self, code: str) -> Pool:
+        """Programs that name a package get a sandbox that has it; the others one that starts faster."""
+        return self.pools.packages if any(name in code for name in ("numpy", "scipy", "pandas")) else self.pools.plain
+
+    async def close(self) -> None:
+        """End all that runs."""
+        await self.pools.close()
+
+
+async def run_inputs(
+    pool: Pool, program: Program, inputs: Sequence[Input], limits: Limits, *, isolated: bool
+) -> AsyncGenerator[Run]:
+    parts = [program.code.encode("utf-8", "surrogatepass")]
+    for given in inputs:
+        parts.append(encode(given.arguments) if program.call else given.stdin.encode("utf-8", "surrogatepass"))
+    head = json.dumps(
+        {"call": program.call, "isolated": isolated, "limits": limits.model_dump(), "sizes": [len(part) for part in parts]}
+    ).encode()
+    if not inputs:
+        return
+    async with pool.nursery() as nursery:
+        done = 0
+        await nursery.send(b"R", struct.pack("<I", len(head)), head, *parts)
+        try:
+            while done < len(inputs):
+                run = await next_run(nursery, limits)
+                done += 1
+                yield run
+        finally:
+            if done < len(inputs) and not nursery.is_broken:
+                await asyncio.shield(nursery.cancel())
+
+
+async def next_run(nursery: Nursery, limits: Limits) -> Run:
+    try:
+        async with asyncio.timeout(limits.wall_s + ANSWER_S):
+            kind, body = await nursery.receive()
+    except TimeoutError:
+        nursery.is_broken = True
+        raise Failure("sandbox", "a run did not end at its limit", retryable=True) from None
+    if kind != b"r":
+        nursery.is_broken = True
+        raise Failure("sandbox", f"the sandbox answered {kind!r} instead of an outcome")
+    return run_of(body, limits)
