@@ -15,7 +15,7 @@ TRACEBACK = "Traceback"
 """How a trace begins in which a line of the program stands."""
 MISSING_FUNCTION = "cannot unpack non-iterable NoneType object"
 """What NeMo Gym says of it."""
-LINE = re.compile(r'File "[^"]*", line ([0-9]+)')
+LINE = re.compile(r"\([^()]*, line ([0-9]+)\)\Z")
 Result = bool | int
 """True if the test passed, False for a wrong value of a call, else one of the codes above."""
 
@@ -101,12 +101,10 @@ def broken(run: Run, test: UnitTest, compatible: bool) -> Judged:
 
 def start_error(run: Run, test: UnitTest, compatible: bool) -> str:
     """What Python said of a program that it could not start, with the line as the model counts it."""
-    lines = (run.error or "").strip().split("\n")
-    kind, _, message = lines[-1].partition(": ")
+    kind, _, message = (run.error or "").partition(": ")
     if test.is_call and kind == "NameError" and compatible:
         return MISSING_FUNCTION
-    place = LINE.search(lines[0])
-    return f"{message} (<string>, line {int(place[1]) - LINES_BEFORE})" if place else message or kind
+    return LINE.sub(lambda found: f"(<string>, line {int(found[1]) - LINES_BEFORE})", message) or kind
 
 
 def cause_of(run: Run) -> str:
