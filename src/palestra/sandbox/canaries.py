@@ -13,6 +13,7 @@ from palestra.core.sandbox import Input, Limits, Program, Run
 from palestra.sandbox.local import LocalSandbox
 from palestra.sandbox.nursery import Kind
 
+WORD = "a word that no run may read"
 LIMITS = Limits(cpu_s=5, wall_s=20, memory_mb=256)
 SEVERAL = LIMITS.model_copy(update={"processes": 2})
 
@@ -107,10 +108,10 @@ async def honest(sandbox: LocalSandbox, _: Path) -> Canary:
 
 async def secret(sandbox: LocalSandbox, folder: Path) -> Canary:
     path = folder / "secret"
-    path.write_text("palestra-canary")
+    path.write_text(WORD)
     path.chmod(0o644)
     run = await sandbox.run(Program(SECRET.format(path=str(path))), limits=LIMITS)
-    return Canary("read a file outside", "palestra-canary" not in run.output + run.errors, said(run))
+    return Canary("read a file outside", WORD not in run.output + run.errors, said(run))
 
 
 async def write(sandbox: LocalSandbox, folder: Path) -> Canary:

@@ -7,7 +7,6 @@ import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
-from palestra.core.errors import Failure
 from palestra.core.sandbox import Limits, Run
 from palestra.sandbox.inside.values import MAX_BYTES
 from palestra.sandbox.nursery import Nursery
@@ -50,17 +49,9 @@ class Cell:
             raise EOFError("the process is gone") from None
 
     async def outcome(self) -> Run:
-        """What became of the process, once it has ended. Raises Failure if the sandbox does not say in time."""
+        """What became of the process, once it has ended. Raises Failure if the sandbox does not say."""
         if self.ended is None:
-            try:
-                async with asyncio.timeout(self.limits.wall_s + ANSWER_S):
-                    kind, body = await self.nursery.receive()
-            except TimeoutError:
-                self.nursery.is_broken = True
-                raise Failure("sandbox", "a process did not end at its limit", retryable=True) from None
-            if kind != b"r":
-                raise Failure("sandbox", f"the sandbox answered {kind!r} instead of an outcome")
-            self.ended = run_of(body, self.limits)
+            self.ended = run_of(await self.nursery.answer(b"r", self.limits.wall_s + ANSWER_S), self.limits, told=False)
         return self.ended
 
     async def end(self) -> None:

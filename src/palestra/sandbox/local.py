@@ -3,17 +3,16 @@
 import asyncio
 import json
 import struct
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 
-from palestra.core.errors import Failure
 from palestra.core.sandbox import DEFAULT_LIMITS, Input, Limits, Program, Run
 from palestra.sandbox.cells import ANSWER_S, Cell, open_cell
 from palestra.sandbox.inside.values import encode
-from palestra.sandbox.nursery import COMMON, Kind, Nursery, Plan
+from palestra.sandbox.nursery import COMMON, Kind, Plan
 from palestra.sandbox.pool import Pool
 from palestra.sandbox.results import run_of
+from palestra.sandbox.workspace import LocalWorkspace, open_workspace
 
 PACKAGES = ("numpy",)
 """Loaded once where a program uses packages."""
@@ -28,9 +27,7 @@ class Pools:
         self.packages = Pool(Plan(kind, preload=(*COMMON, *PACKAGES), with_packages=True), most)
         self.drivers = Pool(Plan(kind), most)
         self.interpreters = Pool(Plan(kind, preload=(*COMMON, *PACKAGES), with_packages=True), 256)
-        self.workspaces = Pool(
-            Plan(kind, preload=(), with_packages=True, scratch_mb=1024), 64, single_use=True
-        )
+        self.workspaces = Pool(Plan(kind, preload=(), with_packages=True, scratch_mb=1024), 64, single_use=True)
 
     async def close(self) -> None:
         pools = (self.plain, self.packages, self.drivers, self.interpreters, self.workspaces)
@@ -71,6 +68,14 @@ class LocalSandbox:
         """A process that runs `main(channel, options)` of the module `inside.ENTRY`."""
         return open_cell(pool or self.pools.interpreters, entry, options, limits)
 
+    def workspace(
+        self, files: Mapping[str, bytes], *, image: str | None = None, folder: str | None = None
+    ) -> AbstractAsyncContextManager[LocalWorkspace]:
+        """A folder with these files, and commands on them. Images are the business of container runtimes."""
+        if image is not None or folder is not None:
+            raise ValueError(f"an image ({image!r}) or a folder ({folder!r}) is for a container runtime")
+        return open_workspace(self.pools.workspaces, files)
+
     def pool_for(self, code: str) -> Pool:
         """Programs that name a package get a sandbox that has it; the others one that starts faster."""
         return self.pools.packages if any(name in code for name in ("numpy", "scipy", "pandas")) else self.pools.plain
@@ -87,7 +92,12 @@ async def run_inputs(
     for given in inputs:
         parts.append(encode(given.arguments) if program.call else given.stdin.encode("utf-8", "surrogatepass"))
     head = json.dumps(
-        {"call": program.call, "isolated": isolated, "limits": limits.model_dump(), "sizes": [len(part) for part in parts]}
+        {
+            "call": program.call,
+            "isolated": isolated,
+            "limits": limits.model_dump(),
+            "sizes": [len(part) for part in parts],
+        }
     ).encode()
     if not inputs:
         return
@@ -96,22 +106,9 @@ async def run_inputs(
         await nursery.send(b"R", struct.pack("<I", len(head)), head, *parts)
         try:
             while done < len(inputs):
-                run = await next_run(nursery, limits)
+                run = run_of(await nursery.answer(b"r", limits.wall_s + ANSWER_S), limits)
                 done += 1
                 yield run
         finally:
             if done < len(inputs) and not nursery.is_broken:
                 await asyncio.shield(nursery.cancel())
-
-
-async def next_run(nursery: Nursery, limits: Limits) -> Run:
-    try:
-        async with asyncio.timeout(limits.wall_s + ANSWER_S):
-            kind, body = await nursery.receive()
-    except TimeoutError:
-        nursery.is_broken = True
-        raise Failure("sandbox", "a run did not end at its limit", retryable=True) from None
-    if kind != b"r":
-        nursery.is_broken = True
-        raise Failure("sandbox", f"the sandbox answered {kind!r} instead of an outcome")
-    return run_of(body, limits)

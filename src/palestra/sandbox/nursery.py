@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from typing import Literal, TypeAlias
@@ -44,7 +44,6 @@ class Plan:
     """Whether the packages of the running Python can be imported."""
     scratch_mb: int = 64
     """Of all that can be written in it, in MiB."""
-    variables: dict[str, str] = field(default_factory=dict)
 
 
 class Nursery:
@@ -110,6 +109,21 @@ class Nursery:
             raise Failure("sandbox", f"the sandbox could not run the code: {body.decode()}", retryable=True)
         return kind, body
 
+    async def answer(self, expected: bytes, within_s: float) -> bytes:
+        """The body of the next message, which has to be of one kind. Raises Failure, and FileNotFoundError."""
+        try:
+            async with asyncio.timeout(within_s):
+                kind, body = await self.receive()
+        except TimeoutError:
+            self.is_broken = True
+            raise Failure("sandbox", f"the sandbox did not answer within {within_s:g} s", retryable=True) from None
+        if kind == b"e":
+            raise FileNotFoundError(body.decode(errors="replace"))
+        if kind != expected:
+            self.is_broken = True
+            raise Failure("sandbox", f"the sandbox answered {kind!r} instead of {expected!r}")
+        return body
+
     async def cancel(self) -> None:
         """End what is under way, and read what was said of it; broken afterwards if it does not answer in time."""
         try:
@@ -158,7 +172,11 @@ def launch(plan: Plan, control: int, scratch: str) -> subprocess.Popen[bytes]:
         "preload": plan.preload,
         "scratch": scratch,
         "scratch_mb": plan.scratch_mb,
-        "environment": {"PATH": "/usr/bin:/bin", "HOME": "/work", "LANG": "C.UTF-8", **plan.variables},
+        "environment": {
+            "PATH": program_path(with_packages=plan.with_packages),
+            "LANG": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+        },
     }
     arguments = [interpreter, "-I", "-S", "-B", "-X", "utf8", "-c", BOOT, str(PACKAGE), json.dumps(told)]
     return subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -179,6 +197,12 @@ def prefixes(*, with_packages: bool) -> list[str]:
     if with_packages:
         found |= {os.path.realpath(sys.prefix), *site_packages()}
     return sorted(found - {"/usr", "/"})
+
+
+def program_path(*, with_packages: bool) -> str:
+    """Where programs are found: those of the running Python first, if it is shown."""
+    own = [f"{os.path.realpath(prefix)}/bin" for prefix in (sys.prefix, sys.base_prefix)] if with_packages else []
+    return ":".join(dict.fromkeys([*own, "/usr/local/bin", "/usr/bin", "/bin"]))
 
 
 def site_packages() -> Sequence[str]:

@@ -28,8 +28,11 @@ class Refused:
         return f"Refused({self.reason!r})"
 
 
-def run_of(body: bytes, limits: Limits) -> Run:
-    """The Run that an outcome tells. Raises Failure if the process could not even be made ready."""
+def run_of(body: bytes, limits: Limits, *, told: bool = True) -> Run:
+    """The Run that an outcome tells; a process that is not to tell how it ended has ended well by any exit of its own.
+
+    Raises Failure if the process did not come as far as the code.
+    """
     limit, status, cpu_s, wall_s, cut, *sizes = OUTCOME.unpack_from(body)
     parts: list[bytes] = []
     offset = OUTCOME.size
@@ -37,25 +40,27 @@ def run_of(body: bytes, limits: Limits) -> Run:
         parts.append(body[offset : offset + size])
         offset += size
     told_bytes, output, errors = parts
-    told = read_told(told_bytes)
+    said = read_told(told_bytes) if told else {}
     code = os.waitstatus_to_exitcode(status)
-    if code == watch.BROKEN and not told_bytes and not output:
-        raise Failure("sandbox", f"a run could not be made ready: {errors.decode(errors='replace')[-300:]}")
-    ended, note = ending(limit, code, told, cpu_s, limits)
+    if not cut & 4:
+        raise Failure("sandbox", f"a run could not be made ready: {code}", retryable=True)
+    if not told and code >= 0:
+        said = {"status": "memory_limit" if code == watch.OUT_OF_MEMORY else "ok"}
+    ended, note = ending(limit, code, said, cpu_s, limits, is_told=told)
     names = [f"standard {name} cut after {limits.output_bytes} bytes" for bit, name in ((1, "output"), (2, "error"))
              if cut & bit]  # fmt: skip
     return Run(
         status=ended,
         output=output.decode(errors="replace"),
         errors=errors.decode(errors="replace"),
-        value=value_of(told) if ended == "ok" else None,
-        error=text(told, "error"),
-        error_repr=text(told, "error_repr"),
-        trace=text(told, "trace"),
-        exit_code=told_exit(told, code) if ended in ("ok", "raised", "died") else None,
+        value=value_of(said) if ended == "ok" else None,
+        error=text(said, "error"),
+        error_repr=text(said, "error_repr"),
+        trace=text(said, "trace"),
+        exit_code=exit_of(said, code) if ended in ("ok", "raised", "died") else None,
         cpu_s=cpu_s,
         wall_s=wall_s,
-        truncated=bool(cut),
+        truncated=bool(names),
         notes=(*names, *([note] if note else [])),
     )
 
@@ -69,16 +74,18 @@ def read_told(body: bytes) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def ending(limit: int, code: int, told: dict[str, Any], cpu_s: float, limits: Limits) -> tuple[RunStatus, str]:
+def ending(
+    limit: int, code: int, told: dict[str, Any], cpu_s: float, limits: Limits, *, is_told: bool
+) -> tuple[RunStatus, str]:
     if limit in AT_LIMIT:
         status, note = AT_LIMIT[limit]
         return status, note.format(limits=limits)
     if code in (-signal.SIGXCPU, -signal.SIGKILL) and cpu_s >= limits.cpu_s:
         status, note = AT_LIMIT[watch.CPU]
         return status, note.format(limits=limits)
-    if told.get("status") == "memory_limit" or code == watch.BROKEN + 1:
+    if told.get("status") == "memory_limit" or (is_told and code == watch.OUT_OF_MEMORY):
         return "memory_limit", f"a request for memory beyond {limits.memory_mb} MiB was refused"
-    if code == 0 and told.get("status") in ("ok", "raised"):
+    if (code == 0 or not is_told) and told.get("status") in ("ok", "raised"):
         return told["status"], ""
     if code < 0:
         return "died", f"ended by signal {signal_name(-code)}"
@@ -92,7 +99,7 @@ def signal_name(number: int) -> str:
         return str(number)
 
 
-def told_exit(told: dict[str, Any], code: int) -> int:
+def exit_of(told: dict[str, Any], code: int) -> int:
     found = told.get("exit_code")
     if told.get("status") == "raised":
         return 1

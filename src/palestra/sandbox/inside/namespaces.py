@@ -94,7 +94,9 @@ def build_root(folders: Sequence[str]) -> None:
     kernel.pivot(root)
     for descriptor in (*sources.values(), *devices.values()):
         os.close(descriptor)
-    kernel.mount("none", "/", flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
+    kernel.mount(
+        "none", "/", flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
+    )
 
 
 def shown(folders: Sequence[str]) -> list[str]:

@@ -3,19 +3,21 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from . import limits, program, watch
+from . import files, limits, program, watch
 
 HEAD = struct.Struct("<cI")
 """Kind of a message and the length of its body."""
 OUTCOME = struct.Struct("<BiddBIII")
-"""Limit, exit status as of `wait`, CPU seconds, wall seconds, 1 for cut output + 2 for cut errors, and three lengths:
+"""Limit, exit status as of `wait`, CPU seconds, wall seconds, 1 for cut output + 2 for cut errors + 4 for code that was begun, and three lengths:
 of what the run told, of its output, of its errors."""
+COMMAND_PROCESSES = 64
+"""What a command may start besides what its limits say: a shell starts a process for almost everything."""
 CHANNEL = 5
 """The descriptor that a cell talks to Palestra on."""
 
@@ -30,24 +32,38 @@ class Server:
         self.is_clean = True
 
     def serve(self) -> None:
-        self.send(b"b", json.dumps({"pid": os.getpid(), "kind": self.boundary.kind}).encode())
+        self.send(b"b", json.dumps({"folder": self.boundary.folder}).encode())
         while True:
             kind, body, channel = self.receive()
             if kind == b"X":
-                self.send(b"d", b"")
+                self.send(b"d")
                 continue
             (length,) = struct.unpack_from("<I", body)
             head = json.loads(bytes(body[4 : 4 + length]))
-            act: Callable[[dict[str, Any], memoryview], None]
-            act = self.run_program if kind == b"R" else partial(self.run_cell, channel)
             try:
-                act(head, memoryview(body)[4 + length :])
+                self.act(kind, channel, head, memoryview(body)[4 + length :])
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+                self.send(b"e", type(error).__name__.encode(), b" ", str(error).encode())
             except OSError as error:
                 # No process, no pipe: nothing of the code's doing. The sandbox may be full of something: start afresh.
                 self.send(b"f", str(error).encode())
                 os._exit(1)
             if channel >= 0:
                 os.close(channel)
+
+    def act(self, kind: bytes, channel: int, head: dict[str, Any], body: memoryview) -> None:
+        if kind == b"W":
+            self.run_command(head, body)
+        elif kind == b"P":
+            files.write_all(self.boundary.folder, head["files"], body)
+            self.send(b"d")
+        elif kind == b"G":
+            self.send(b"g", files.read(self.boundary.folder, head["path"]))
+        elif kind == b"R":
+            self.run_program(head, body)
+            self.clean()
+        else:
+            self.run_cell(channel, head, body)
             self.clean()
 
     def receive(self) -> tuple[bytes, bytearray, int]:
@@ -74,7 +90,7 @@ class Server:
     def outcome(self, seen: watch.Watch, wall_s: float, told: bytes) -> None:
         out, out_cut = seen.out.take()
         errors, errors_cut = seen.errors.take()
-        cut = (1 if out_cut else 0) | (2 if errors_cut else 0)
+        cut = (1 if out_cut else 0) | (2 if errors_cut else 0) | (4 if seen.is_ready() else 0)
         sizes = len(told), len(out), len(errors)
         head = OUTCOME.pack(seen.limit, seen.status, seen.cpu_s, wall_s, cut, *sizes)
         self.send(b"r", head, told, out, errors)
@@ -111,6 +127,16 @@ class Server:
             entry(channel_socket, options)
 
         seen.start(act, keep=channel)
+        while seen.step():
+            pass
+        seen.end()
+        self.outcome(seen, seen.wall_s(), b"")
+
+    def run_command(self, head: dict[str, Any], body: memoryview) -> None:
+        """A program of the system in the working folder, which stays for the next one."""
+        told = dict(head["limits"], processes=head["limits"]["processes"] + COMMAND_PROCESSES)
+        seen = watch.Watch(limits.RunLimits(told), bytes(body), self.boundary)
+        seen.start(partial(execute, head["command"], os.environ | head["variables"]), alone=False)
         while seen.step():
             pass
         seen.end()
@@ -181,11 +207,25 @@ class ProgramRun:
                 return None
             kind, body = kept[:1], bytes(kept[5:end])
             del kept[:end]
+            self.seen.was_ready = True
             if kind == b"R":
                 return body
+            if kind != b"C":
+                continue
             # Only the first message is made before the program's own code runs.
             self.compiled = self.compiled or body
         return None
+
+
+def execute(command: list[str], variables: dict[str, str]) -> None:
+    """Become the command, as a shell would start it."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], command, variables)  # noqa: S606
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+        os._exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
 def open_up(path: str) -> None:

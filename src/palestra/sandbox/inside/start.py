@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from typing import Any
 
 from . import kernel, landlock, namespaces, seccomp, serve, watch
@@ -31,7 +32,9 @@ def main() -> None:
     os.closerange(control.fileno() + 1, MOST_DESCRIPTORS)
     boundary, scratch = confine(told, control.fileno())
     os.environ.clear()
-    os.environ.update(told["environment"])
+    temporary = namespaces.SCRATCH[1] if told["kind"] == "namespaces" else scratch[1]
+    os.environ.update(told["environment"] | {"HOME": temporary, "TMPDIR": temporary})
+    tempfile.tempdir = None
     gc.collect()
     gc.disable()
     gc.freeze()
@@ -52,14 +55,18 @@ def load(preload: list[str]) -> None:
 def confine(told: dict[str, Any], control: int) -> tuple[watch.Boundary, list[str]]:
     """Put up the walls. Also the folders that runs may write to, the first of them the working folder."""
     kind, folders = told["kind"], told["folders"]
-    scratch = [told["scratch"]]
+    scratch = [f"{told['scratch']}/{name}" for name in ("work", "tmp")]
+    if kind != "namespaces":
+        for folder in scratch:
+            os.mkdir(folder)
     if kind == "namespaces":
         scratch = list(namespaces.SCRATCH)
         namespaces.enter(folders, told["scratch_mb"])
         kernel.drop_capabilities()
     elif kernel.IS_LINUX:
         if kind == "landlock" and os.geteuid() == 0:
-            os.chown(told["scratch"], namespaces.UNPRIVILEGED, namespaces.UNPRIVILEGED)
+            for folder in (told["scratch"], *scratch):
+                os.chown(folder, namespaces.UNPRIVILEGED, namespaces.UNPRIVILEGED)
             namespaces.become_unprivileged()
         kernel.control(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         kernel.control(kernel.PR_SET_CHILD_SUBREAPER, 1)

@@ -1,5 +1,6 @@
 """One untrusted process, from its fork to its end, seen from the first process of the sandbox."""
 
+import contextlib
 import gc
 import os
 import random
@@ -14,9 +15,13 @@ from . import kernel, landlock, limits, seccomp, usage
 TELL_LIMIT = 16 << 20
 """Bytes that a run may say on its own channel: a returned value, an error."""
 CHUNK = 1 << 16
+STRAGGLERS_S = 2.0
+"""How long children that leave their group are hunted, where there is no process namespace."""
 NO_LIMIT, CPU, WALL, MEMORY, CANCELLED = range(5)
-BROKEN = 70
-"""Exit status of a process that could not be made ready."""
+BROKEN, OUT_OF_MEMORY = 70, 71
+"""Exit statuses of a process that could not be made ready, and of one that had no memory left to say so."""
+TELL = 3
+READY = b"A\0\0\0\0"
 
 
 class Capture:
@@ -66,9 +71,13 @@ class Watch:
         self.began = time.monotonic()
         self.poll = select.poll()
         self.pidfd = -1
+        self.was_ready = False
 
-    def start(self, act: Callable[[], None], keep: int = -1) -> None:
-        """Fork; the child gets its limits, its streams and `keep` as descriptor 5, and then acts."""
+    def start(self, act: Callable[[], None], keep: int = -1, *, alone: bool = True) -> None:
+        """Fork; the child gets its limits, its streams and `keep` as descriptor 5, and then acts.
+
+        Without `alone` it may start other programs.
+        """
         ours: list[int] = []
         theirs: list[int] = []
         for number in range(5):
@@ -77,7 +86,7 @@ class Watch:
             theirs.append(read if number in (0, 4) else write)
         self.pid = os.fork()
         if not self.pid:
-            self.become(act, [*theirs, *([keep] if keep >= 0 else [])])
+            self.become(act, [*theirs, *([keep] if keep >= 0 else [])], alone=alone)
         for descriptor in theirs:
             os.close(descriptor)
         self.input, out, errors, tell, self.go = ours
@@ -96,22 +105,23 @@ class Watch:
         if self.pidfd >= 0:
             self.poll.register(self.pidfd, select.POLLIN)
 
-    def become(self, act: Callable[[], None], descriptors: list[int]) -> None:
-        """The child's side: never returns."""
+    def become(self, act: Callable[[], None], descriptors: list[int], *, alone: bool) -> None:
+        """The child's side: never returns. It says that it is ready before any code that nobody trusts."""
         status = BROKEN
         try:
             for number, descriptor in enumerate(descriptors):
-                os.dup2(descriptor, number)
+                os.dup2(descriptor, number, inheritable=number <= 2)
             os.closerange(len(descriptors), self.boundary.rules if self.boundary.rules >= 0 else 1024)
             if self.boundary.rules >= 0:
                 os.closerange(self.boundary.rules + 1, 1024)
-            self.boundary.enter_run(self.limits)
+            self.boundary.enter_run(self.limits, alone=alone)
             random.seed()
             gc.enable()
+            os.write(TELL, READY)
             act()
             status = 0
         except MemoryError:
-            status = BROKEN + 1
+            status = OUT_OF_MEMORY
         finally:
             os._exit(status)
 
@@ -143,7 +153,7 @@ class Watch:
                         self.poll.unregister(descriptor)
                 if descriptor == self.boundary.control:
                     self.limit = CANCELLED
-        if self.pidfd < 0 and self.reap():
+        if (self.pidfd < 0 or self.limits.processes) and self.reap():
             return False
         self.check()
         return self.limit == NO_LIMIT
@@ -181,11 +191,15 @@ class Watch:
         return 0 if self.boundary.kind == "namespaces" else self.pid
 
     def reap(self) -> bool:
-        pid, self.status, used = os.wait4(self.pid, os.WNOHANG)
-        if pid:
-            self.cpu_s += used.ru_utime + used.ru_stime
-            self.pid = 0
-        return bool(pid)
+        """Take leave of what has ended. Whether the process itself has."""
+        pid = -1
+        while pid and self.pid:
+            pid, status, used = os.wait4(-1 if self.limits.processes else self.pid, os.WNOHANG)
+            if pid:
+                self.cpu_s += used.ru_utime + used.ru_stime
+            if pid == self.pid:
+                self.status, self.pid = status, 0
+        return not self.pid
 
     def end(self) -> None:
         """Nothing of the run is alive after this, and all it said has been read."""
@@ -201,6 +215,10 @@ class Watch:
         for descriptor in (self.input, self.go, self.pidfd):
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def is_ready(self) -> bool:
+        """Whether the process came as far as the code that it was started for."""
+        return self.was_ready or bool(self.told.kept)
 
     def wall_s(self) -> float:
         return time.monotonic() - self.began
@@ -226,7 +244,7 @@ class Boundary:
         self.base_bytes = limits.base_address_space()
         self.rules = -1
 
-    def enter_run(self, run_limits: limits.RunLimits) -> None:
+    def enter_run(self, run_limits: limits.RunLimits, *, alone: bool) -> None:
         """In the child, before untrusted code."""
         os.setsid()
         os.chdir(self.folder)
@@ -239,28 +257,38 @@ class Boundary:
             landlock.restrict(self.rules)
             os.close(self.rules)
             seccomp.install(seccomp.program())
-            seccomp.install(seccomp.lone_program(threads=run_limits.processes > 0))
+            if alone:
+                seccomp.install(seccomp.lone_program(threads=run_limits.processes > 0))
 
     def kill_everything(self, leader: int) -> None:
-        try:
+        """Kill the run. In a process namespace that is everything but us; elsewhere its group, and our children."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             if self.kind == "namespaces":
                 os.kill(-1, signal.SIGKILL)
             elif leader:
                 os.killpg(leader, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
 
     def reap_others(self) -> float:
         """Wait for all that is left; the CPU seconds they took."""
         used_s = 0.0
+        deadline = time.monotonic() + STRAGGLERS_S
         try:
-            while True:
+            while self.kind == "namespaces" or time.monotonic() < deadline:
                 pid, _, used = os.wait4(-1, 0 if self.kind == "namespaces" else os.WNOHANG)
+                used_s += used.ru_utime + used.ru_stime if pid else 0.0
                 if not pid:
-                    return used_s
-                used_s += used.ru_utime + used.ru_stime
+                    # Not in a process namespace: orphans become our children, where the system knows of that.
+                    self.kill_children()
+                    time.sleep(0.001)
         except ChildProcessError:
             return used_s
+        return used_s
+
+    def kill_children(self) -> None:
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{self.own}/children") as file:
+            for pid in file.read().split():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 def open_pidfd(pid: int) -> int:
