@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from generation.boundaries import caveats, not_stopped_table, stopped_table
 from generation.cli import cli_page
 from generation.configuration import MODELS, model_table
 from generation.deviations import deviations_page
@@ -29,8 +30,13 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/environments.md", environments_page()
     yield "reference/python-api.md", python_page()
     yield from example_pages()
-    for name in ("configuration-options", "metrics", "rollout-format"):
-        page = f"reference/{name}.md"
+    for name in (
+        "reference/configuration-options",
+        "reference/metrics",
+        "reference/rollout-format",
+        "concepts/sandbox",
+    ):
+        page = f"{name}.md"
         yield page, with_parts((HERE / page).read_text(encoding="utf-8"))
 
 
@@ -48,6 +54,9 @@ def parts_by_name() -> dict[str, list[str]]:
     return {
         "manifest": manifest_table(),
         "agent_metrics": metrics_table("agent"),
+        "boundaries_stopped": stopped_table(),
+        "weak_not_stopped": not_stopped_table(),
+        "boundary_caveats": caveats(),
         "task_metrics": metrics_table("task"),
         **{name: model_table(model) for name, model in MODELS.items()},
         **{model.__name__: format_table(model) for model in SHOWN},

@@ -27,6 +27,7 @@ VERBS = MappingProxyType(
         "fsck": "find damage in a run's files and set it aside",
         "stats": "metrics of rollout files",
         "serve": "a model to anything that speaks the OpenAI API",
+        "sandbox": "check the boundary around code that models write, with a corpus of attacks",
         "doctor": "what this machine has and lacks, and with --fix what can be mended",
     }
 )

@@ -33,6 +33,7 @@ from palestra.core.session import Host
 from palestra.data.load import count_rows, generated_rows, rows_of_environment, rows_of_file
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.http import HttpHost
+from palestra.hosts.lent_sandbox import lend
 from palestra.hosts.local import LocalHost
 from palestra.rollout.engine import Engine, RunLimits
 from palestra.rollout.plan import Job, Row, jobs
@@ -213,18 +214,22 @@ async def open_route(
     roles = await open_roles(config.roles, endpoints, stack)
     pool = GradingPool()
     stack.push_async_callback(pool.close)
+    needing = [entrant.source for entrant in entrants if config.host_url is None]
+    lent = await lend(config.sandbox, needing, stack)
     limits = AgentLimits(config.max_steps, config.max_rollout_tokens, config.time_limit_s)
     agent = AGENTS[config.agent or "tool_loop"](limits)
     plans: dict[str, EnvironmentPlan] = {}
     for entrant in entrants:
         name = entrant.source.name
-        local = LocalHost(entrant.source, entrant.options, pool, roles)
+        local = LocalHost(entrant.source, entrant.options, pool, roles, lent)
         stack.push_async_callback(close_host, local, name, show)
         host: Host = local
         if config.host_url is not None:
             host = HttpHost(config.host_url, environment=name, prompt_source=local)
             stack.push_async_callback(close_host, host, name, show)
-        plans[name] = EnvironmentPlan(host, agent, model, config.sampling_of(name), fingerprint(entrant.description))
+        sandbox = local.backend if host is local else None
+        sampling, print_of_run = config.sampling_of(name), fingerprint(entrant.description)
+        plans[name] = EnvironmentPlan(host, agent, model, sampling, print_of_run, sandbox)
     return ByEnvironment(plans)
 
 

@@ -176,6 +176,10 @@ ERRORS = MappingProxyType(
             "The sandbox could not run the code, for a reason that is not the code's.",
             "Run `palestra doctor`: it says which isolation this machine offers.",
         ),
+        "image-unavailable": Explanation(
+            "A container image was asked for, and no container runtime works here or it cannot run this image.",
+            "Install docker, podman or apptainer and fetch the image that the message names before the run.",
+        ),
     }
 )
 """Every code, in one place; the documentation page is generated from it."""
