@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain, islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -121,7 +122,7 @@ def test_programs_that_steal_the_reward_are_graded_wrong(shared: Path) -> None:
         ("def square(n): return n * n", SQUARE_FUNCTION, [True, True, True], None),
         ("def square(n): return 25", SQUARE_FUNCTION, [True, False], "Wrong Answer"),
         ("def cube(n): return n", SQUARE_FUNCTION, [-4], "Error during testing: name 'square' is not defined"),
-        ("def square(n): return open", SQUARE_FUNCTION, [-4], None),
+        ("def square(n): return open", SQUARE_FUNCTION, [False], "Wrong Answer"),
     ],
 )
 def test_result_codes_and_messages(
@@ -213,13 +214,13 @@ def test_reference_solutions_of_generated_tasks_pass(compatible: bool) -> None:
 
 
 def test_no_constant_passes_a_generated_task() -> None:
-    for index in range(200):
+    for index in range(60):
         outputs = write(3, index, None).row["verifier_metadata"]["unit_tests"]["outputs"]
         assert max(map(outputs.count, outputs)) <= 8
 
 
 def test_the_prompt_holds_no_solution() -> None:
-    for index in range(60):
+    for index in range(30):
         found = write(5, index, None)
         assert not [line for line in found.solution.splitlines() if len(line) > 25 and line in found.row["problem"]
                     and line not in (found.solution.split('"""')[1::2] or [""])[0]]  # fmt: skip
@@ -307,36 +308,45 @@ def contests(shared: Path) -> list[dict[str, Any]]:
 NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
-def mutations(output: str) -> Iterator[str]:
-    """The output with one line gone, doubled or changed, one number changed, or one sign changed."""
+def mutations(output: str, most: int = 2000) -> Iterator[str]:
+    """The output with one line gone, doubled or changed, one number changed, or one sign changed.
+
+    Of a long output about `most` characters' worth of places, evenly; of others all. What says the same is left out:
+    a blank line at an end does not count, nor does a line equal to its neighbour.
+    """
+    every = 1 + len(output) // most
+    for changed in chain(changed_lines(output, every), changed_numbers(output, every)):
+        if changed.strip() != output.strip():
+            yield changed
+
+
+def changed_lines(output: str, every: int) -> Iterator[str]:
     lines = output.strip().split("\n")
-    for place, line in enumerate(lines):
+    for place in range(0, len(lines), every):
+        line = lines[place]
         yield "\n".join([*lines[:place], *lines[place + 1 :]])
         yield "\n".join([*lines[:place], line, *lines[place:]])
         yield "\n".join([*lines[:place], line.strip() + "x", *lines[place + 1 :]])
-    for found in NUMBER.finditer(output):
+
+
+def changed_numbers(output: str, every: int) -> Iterator[str]:
+    for found in islice(NUMBER.finditer(output), 0, None, every):
         before, word, after = output[: found.start()], found[0], output[found.end() :]
         yield f"{before}{word[:-1]}{(int(word[-1]) + 1) % 10}{after}"
         if word.strip("-+0."):
             yield f"{before}{word[1:] if word[0] in '-+' else '-' + word}{after}"
 
 
-def is_other(changed: str, output: str) -> bool:
-    """Whether a mutation says anything else: a blank line at an end does not count, nor one equal to its neighbour."""
-    return changed.strip() != output.strip()
-
-
-def test_every_output_with_one_thing_changed_is_another(shared: Path) -> None:
+@pytest.mark.parametrize("most", [12, pytest.param(300, marks=pytest.mark.slow)])
+def test_every_output_with_one_thing_changed_is_another(shared: Path, most: int) -> None:
     compared = 0
     for problem in contests(shared):
         for output in problem["tests"]["outputs"]:
             assert output_difference(output, output) is None
-            # Of a long output a sample; all of the others.
-            listed = [changed for changed in mutations(output) if is_other(changed, output)][:: 1 + len(output) // 2000]
-            for changed in listed:
+            for changed in mutations(output, most):
                 compared += 1
                 assert output_difference(changed, output) is not None, (changed[:200], output[:200])
-    assert compared > 1000
+    assert compared > 10_000
 
 
 def table(problem: dict[str, Any], place: int = 0, changed: str | None = None) -> str:
@@ -357,7 +367,7 @@ def test_tables_of_real_problems_pass_and_changed_ones_fail(shared: Path) -> Non
         row = row_of(problem["tests"])
         pairs.append((row, table(problem)))
         place = random.randrange(len(outputs))
-        changed = random.choice([text for text in mutations(outputs[place]) if is_other(text, outputs[place])])
+        changed = random.choice(list(mutations(outputs[place], most=20)))
         pairs.append((row, table(problem, place, changed)))
     rewards = [verdict.reward for verdict in judged(pairs)]
     assert rewards == [1.0, 0.0] * 165
