@@ -21,6 +21,8 @@ PRELUDE = "; ".join(
 LINES_BEFORE = 1
 """Lines of a program before the model's own."""
 WRAPPER = "wrapped_function"
+NOT_MAIN = "__name__ = 'solution'"
+"""The original imports the program, so that no other block for `__main__` runs."""
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 """What Python raises for text that it cannot parse: broken, with null bytes, too deep, too large."""
 FUTURE = re.compile(r"^from[ \t]+__future__[ \t]+import[ \t]*(?:\([^()]*\)|[^\n;#(]*)", re.MULTILINE)
@@ -57,7 +59,7 @@ def wrapped_program(code: str) -> str:
     try:
         tree = ast.parse(code)
         imports, rest = hoisted(without_main_guard(tree.body))
-        return "\n".join([PRELUDE, *map(ast.unparse, imports), function_of(rest), f"{WRAPPER}()"])
+        return "\n".join([f"{PRELUDE}; {NOT_MAIN}", *map(ast.unparse, imports), function_of(rest), f"{WRAPPER}()"])
     except UNREADABLE:
         return as_program(code)
 
