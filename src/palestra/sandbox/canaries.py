@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,12 +93,17 @@ async def try_all(kind: Kind) -> tuple[Canary, ...]:
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="palestra-canary-")))
-            folder.chmod(0o777)
+            open_to_all(folder)
             return tuple([await one(sandbox, folder) for one in CANARIES])
     except Failure as failure:
         return (Canary("start", False, failure.message),)
     finally:
         await sandbox.close()
+
+
+def open_to_all(folder: Path) -> None:
+    """What keeps a run out has to be the boundary, not the mode of the folder."""
+    folder.chmod(0o777)
 
 
 async def honest(sandbox: LocalSandbox, _: Path) -> Canary:
@@ -158,4 +163,4 @@ def said(run: Run) -> str:
     return (run.error or run.status)[:200]
 
 
-CANARIES: tuple[Callable[..., object], ...] = (honest, secret, write, connect, fork, daemon)
+CANARIES: tuple[Callable[[LocalSandbox, Path], Awaitable[Canary]], ...] = (honest, secret, write, connect, fork, daemon)

@@ -4,15 +4,18 @@ import asyncio
 import json
 import struct
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from palestra.core.sandbox import DEFAULT_LIMITS, Input, Limits, Program, Run
+from palestra.core.sandbox import DEFAULT_LIMITS, Check, Input, Interpreter, Limits, Program, Run, Workspace
 from palestra.sandbox.cells import ANSWER_S, Cell, open_cell
+from palestra.sandbox.containers import Containers
+from palestra.sandbox.exchange import driver_options, new_word, relay, solution_options
 from palestra.sandbox.inside.values import encode
 from palestra.sandbox.nursery import COMMON, Kind, Plan
 from palestra.sandbox.pool import Pool
 from palestra.sandbox.results import run_of
-from palestra.sandbox.workspace import LocalWorkspace, open_workspace
+from palestra.sandbox.session import CellInterpreter
+from palestra.sandbox.workspace import open_workspace
 
 PACKAGES = ("numpy",)
 """Loaded once where a program uses packages."""
@@ -26,11 +29,12 @@ class Pools:
         self.plain = Pool(Plan(kind), most)
         self.packages = Pool(Plan(kind, preload=(*COMMON, *PACKAGES), with_packages=True), most)
         self.drivers = Pool(Plan(kind), most)
+        self.drivers_with_packages = Pool(Plan(kind, preload=(*COMMON, *PACKAGES), with_packages=True), most)
         self.interpreters = Pool(Plan(kind, preload=(*COMMON, *PACKAGES), with_packages=True), 256)
         self.workspaces = Pool(Plan(kind, preload=(), with_packages=True, scratch_mb=1024), 64, single_use=True)
 
     async def close(self) -> None:
-        pools = (self.plain, self.packages, self.drivers, self.interpreters, self.workspaces)
+        pools = [pool for pool in vars(self).values() if isinstance(pool, Pool)]
         await asyncio.gather(*(pool.close() for pool in pools))
 
 
@@ -39,6 +43,7 @@ class LocalSandbox:
 
     def __init__(self, kind: Kind, most: int | None = None) -> None:
         self.pools = Pools(kind, most)
+        self.containers = Containers()
 
     @property
     def backend(self) -> Kind:
@@ -70,19 +75,45 @@ class LocalSandbox:
 
     def workspace(
         self, files: Mapping[str, bytes], *, image: str | None = None, folder: str | None = None
-    ) -> AbstractAsyncContextManager[LocalWorkspace]:
-        """A folder with these files, and commands on them. Images are the business of container runtimes."""
-        if image is not None or folder is not None:
-            raise ValueError(f"an image ({image!r}) or a folder ({folder!r}) is for a container runtime")
+    ) -> AbstractAsyncContextManager[Workspace]:
+        """A folder with these files, and commands on them. Raises ValueError for a folder without an image."""
+        if image is not None:
+            return self.containers.workspace(files, image=image, folder=folder)
+        if folder is not None:
+            raise ValueError(f"the folder {folder!r} can only be chosen in an image")
         return open_workspace(self.pools.workspaces, files)
+
+    async def check(self, check: Check, *, limits: Limits = DEFAULT_LIMITS) -> Run:
+        """Run assertions about a solution: `ok` says that all held. Each of the two processes has the limits."""
+        word = new_word()
+        pools = self.pools
+        drivers = pools.drivers_with_packages if uses_packages(check.tests + check.solution) else pools.drivers
+        solution = self.cell("solution", solution_options(check), limits, pool=self.pool_for(check.solution))
+        driver = self.cell("driver", driver_options(check, word), limits, pool=drivers)
+        # First the solution, whose pool is the narrow one: who has one of those gets a driver in the end.
+        async with solution as solution_cell, driver as driver_cell:
+            return await relay(solution_cell, driver_cell, word)
+
+    @asynccontextmanager
+    async def interpreter(self, *, limits: Limits = DEFAULT_LIMITS, prelude: str = "") -> AsyncGenerator[Interpreter]:
+        """A stateful Python, with what `prelude` defines. `limits` hold for each run."""
+        found = CellInterpreter(self.cell, limits, prelude)
+        try:
+            yield found
+        finally:
+            await found.close()
 
     def pool_for(self, code: str) -> Pool:
         """Programs that name a package get a sandbox that has it; the others one that starts faster."""
-        return self.pools.packages if any(name in code for name in ("numpy", "scipy", "pandas")) else self.pools.plain
+        return self.pools.packages if uses_packages(code) else self.pools.plain
 
     async def close(self) -> None:
         """End all that runs."""
         await self.pools.close()
+
+
+def uses_packages(code: str) -> bool:
+    return any(name in code for name in ("numpy", "scipy", "pandas"))
 
 
 async def run_inputs(

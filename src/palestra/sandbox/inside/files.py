@@ -1,5 +1,6 @@
 """Files of the working folder, by paths that cannot lead out of it."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Sequence
@@ -22,10 +23,8 @@ def folder_of(root: str, parts: Sequence[str], *, make: bool) -> int:
     for part in parts[:-1]:
         try:
             if make:
-                try:
+                with contextlib.suppress(FileExistsError):
                     os.mkdir(part, dir_fd=found)
-                except FileExistsError:
-                    pass
             deeper = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=found)
         finally:
             os.close(found)
@@ -46,11 +45,9 @@ def write(root: str, parts: Sequence[str], content: memoryview) -> None:
     folder = folder_of(root, parts, make=True)
     try:
         # A link or a pipe of that name is replaced, never written through.
-        try:
+        with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(os.stat(parts[-1], dir_fd=folder, follow_symlinks=False).st_mode):
                 os.unlink(parts[-1], dir_fd=folder)
-        except FileNotFoundError:
-            pass
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with open(os.open(parts[-1], flags, 0o644, dir_fd=folder), "wb") as file:
             file.write(content)

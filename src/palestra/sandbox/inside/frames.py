@@ -14,7 +14,11 @@ class Frames:
         self.channel = channel
 
     def send(self, message: bytes) -> None:
-        self.channel.sendall(len(message).to_bytes(HEAD_BYTES, "little") + message)
+        """Raises EOFError if there is nobody to read it, or the code that runs here closed the connection."""
+        try:
+            self.channel.sendall(len(message).to_bytes(HEAD_BYTES, "little") + message)
+        except OSError as error:
+            raise EOFError(str(error)) from None
 
     def receive(self) -> bytes:
         """The next message. Raises EOFError when the other end is closed, and for what is longer than a message."""
@@ -26,7 +30,10 @@ class Frames:
     def exactly(self, count: int) -> bytes:
         parts = bytearray()
         while len(parts) < count:
-            part = self.channel.recv(min(count - len(parts), 1 << 20))
+            try:
+                part = self.channel.recv(min(count - len(parts), 1 << 20))
+            except OSError as error:
+                raise EOFError(str(error)) from None
             if not part:
                 raise EOFError("the other end is closed")
             parts += part

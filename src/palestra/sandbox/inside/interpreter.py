@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 import types
 from collections.abc import Callable, Iterator
@@ -28,11 +29,12 @@ class Interrupted(BaseException):
 class Printed(io.TextIOBase):
     """Keeps the first `most_bytes` of what is printed."""
 
+    encoding = "utf-8"
+
     def __init__(self, most_bytes: int) -> None:
         self.left = most_bytes
         self.parts: list[str] = []
         self.is_cut = False
-        self.encoding = "utf-8"
 
     def writable(self) -> bool:
         return True
@@ -47,7 +49,8 @@ class Printed(io.TextIOBase):
         else:
             kept = text
         self.left -= min(len(told), self.left)
-        self.parts.append(kept)
+        if kept:
+            self.parts.append(kept)
         return len(text)
 
     def text(self) -> str:
@@ -68,6 +71,7 @@ class Session:
         limit: list[str] = []
         found: dict[str, Any] = {"status": "ok", "value": None}
         streams = sys.stdout, sys.stderr
+        began_s = time.process_time()
         sys.stdout, sys.stderr = output, errors
         try:
             with timed(told["wall_s"], told["cpu_s"], limit):
@@ -76,6 +80,7 @@ class Session:
             found |= {"status": limit[0]} if limit else failed(error)
         finally:
             sys.stdout, sys.stderr = streams
+        found["cpu_s"] = time.process_time() - began_s
         return found | {"output": output.text(), "errors": errors.text(), "cut": [output.is_cut, errors.is_cut]}
 
     def evaluated(self, code: str, most: int) -> str | None:
@@ -145,7 +150,7 @@ def main(channel: socket.socket, options: bytes) -> None:
     while True:
         try:
             told = decode(frames.receive())
+            found = session.run(told)
+            frames.send(encode(found | {"number": told["number"]}))
         except EOFError:
             return
-        found = session.run(told)
-        frames.send(encode(found))

@@ -9,10 +9,10 @@ from . import kernel
 
 UNPRIVILEGED = 65534
 """The user that a sandbox started by root runs as: limits on processes do not hold for root."""
-SCRATCH = ("/work", "/tmp", "/dev/shm")  # noqa: S108 - of the sandbox's own root
+SCRATCH = ("/sandbox", "/tmp", "/dev/shm")  # noqa: S108 - of the sandbox's own root
 DEVICES = ("null", "zero", "full", "random", "urandom")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
-PASSWD = f"sandbox:x:{UNPRIVILEGED}:{UNPRIVILEGED}::/work:/bin/sh\n"
+PASSWD = f"sandbox:x:{UNPRIVILEGED}:{UNPRIVILEGED}::/sandbox:/bin/sh\n"
 ALL = (
     kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC
     | kernel.CLONE_NEWUTS | kernel.CLONE_NEWCGROUP
@@ -81,7 +81,7 @@ def build_root(folders: Sequence[str]) -> None:
             os.symlink(os.readlink(path), root + path)
     for path, source in sources.items():
         place(source, root + path)
-    for name in ("/dev/shm", "/tmp", "/work", "/proc", "/dev", "/etc"):  # noqa: S108
+    for name in ("/dev/shm", "/tmp", "/sandbox", "/proc", "/dev", "/etc"):  # noqa: S108
         os.makedirs(root + name, exist_ok=True)
     for name, source in devices.items():
         place(source, f"{root}/dev/{name}", devices=True)
@@ -129,9 +129,9 @@ def mount_own(scratch_mb: int) -> None:
         # A container that masks /proc: none is better than the outer one.
         kernel.mount("tmpfs", "/proc", "tmpfs", quiet | kernel.MS_RDONLY, "size=4k,mode=555")
     options = f"size={scratch_mb}m,nr_inodes={scratch_mb * 256},mode=755"
-    kernel.mount("tmpfs", "/work", "tmpfs", quiet, options)
+    kernel.mount("tmpfs", "/sandbox", "tmpfs", quiet, options)
     for path in (*SCRATCH[1:], SCRATCH[0]):
-        inner = "/work/" + path.strip("/").replace("/", "-")
+        inner = "/sandbox/" + path.strip("/").replace("/", "-")
         os.mkdir(inner)
-        os.chmod(inner, 0o1777)
+        os.chmod(inner, 0o1777)  # noqa: S103 - one user lives here
         kernel.mount(inner, path, flags=kernel.MS_BIND)

@@ -17,7 +17,7 @@ from .values import Malformed, NotAValue, decode, encode
 MAX_OBJECTS = 100_000
 """Of one end, in use at the other."""
 MUTABLE = (list, dict, set, bytearray, deque)
-HANDED = frozenset({"iter", "next", "len", "getitem"})
+HANDED = frozenset({"iter", "next", "len", "bool", "getitem"})
 """What a solution may ask of the objects that it was handed, besides calling them."""
 NO_CLASSES: Mapping[str, type] = MappingProxyType({})
 

@@ -34,8 +34,9 @@ def run(program: dict[str, Any], inputs: Sequence[bytes], compiled: bytes, *, te
     """Run a program on each input in turn, and tell how each ended."""
     source = str(program["code"])
     try:
-        code = marshal.loads(compiled) if compiled else compile(source, FILE_NAME, "exec", dont_inherit=True)
-    except BaseException as error:  # noqa: BLE001 - a MemoryError or RecursionError of the compiler too
+        # What is loaded was made by this same function, before any of the program's code ran.
+        code = marshal.loads(compiled) if compiled else compile(source, FILE_NAME, "exec", dont_inherit=True)  # noqa: S302
+    except BaseException as error:
         outcome = raised(error, source)
         for _ in inputs:
             tell(b"R", json.dumps(outcome).encode())
@@ -59,14 +60,14 @@ def finish(act: Callable[[bytes], object], given: bytes, source: str, *, is_last
         outcome |= told_of(value)
     except SystemExit as error:
         outcome = exit_of(error)
-    except BaseException as error:  # noqa: BLE001 - KeyboardInterrupt too is what the program did
+    except BaseException as error:
         outcome = raised(error, source)
     try:
         if is_last:
             threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue] - what Python does at its end
             atexit._run_exitfuncs()
         flush()
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         outcome = raised(error, source)
     return outcome
 
@@ -96,7 +97,7 @@ def exit_of(error: SystemExit) -> dict[str, Any]:
 
 
 def raised(error: BaseException, source: str) -> dict[str, Any]:
-    """What was raised, in the words of Python, and on standard error as Python would print it."""
+    """What was raised, in the words of Python. Standard error is left to what the program itself wrote."""
     if isinstance(error, MemoryError):
         return {"status": "memory_limit", "error": "MemoryError"}
     linecache.cache[FILE_NAME] = (len(source), None, source.splitlines(keepends=True), FILE_NAME)
@@ -110,8 +111,7 @@ def raised(error: BaseException, source: str) -> dict[str, Any]:
         outcome["error"] = f"{type(error).__name__}{': ' if text else ''}{text}"[:TEXT_LIMIT]
         outcome["error_repr"] = repr(error)[:TEXT_LIMIT]
         outcome["trace"] = trace[-TEXT_LIMIT:]
-        print(trace[-TEXT_LIMIT:], end="", file=sys.stderr)
-    except BaseException:  # noqa: BLE001 - an exception whose own methods raise
+    except BaseException:
         outcome.setdefault("error", type(error).__name__)
     return outcome
 

@@ -34,7 +34,6 @@ REFUSED = (
     ("shmget", 29, 194), ("shmat", 30, 196), ("msgget", 68, 186), ("semget", 64, 190), ("mq_open", 240, 180),
     ("vmsplice", 278, 75), ("landlock_create_ruleset", 444, 444), ("seccomp", 317, 277),
 )  # fmt: skip
-COLUMN = {"x86_64": 1, "aarch64": 2}.get(kernel.MACHINE, 0)
 CLONE, CLONE3, SOCKET, PRLIMIT = {"x86_64": (56, 435, 41, 302), "aarch64": (220, 435, 198, 261)}.get(
     kernel.MACHINE, (0, 0, 0, 0)
 )
@@ -56,9 +55,10 @@ def program() -> bytes:
     if kernel.MACHINE == "x86_64":
         text += step(GREATER, 0x40000000, 0, 1) + step(RETURN, ENOSYS)
     text += answer_to(CLONE3, ENOSYS)
-    for row in REFUSED:
-        if row[COLUMN] >= 0:
-            text += answer_to(int(row[COLUMN]), EPERM)
+    for _, on_x86_64, on_aarch64 in REFUSED:
+        number = on_x86_64 if kernel.MACHINE == "x86_64" else on_aarch64
+        if number >= 0:
+            text += answer_to(number, EPERM)
     # Namespaces by way of clone; sockets that are not AF_UNIX; limits of other processes.
     text += step(EQUAL, CLONE, 0, 4) + step(LOAD, 16) + step(ANY_BIT, NEW_NAMESPACES, 0, 1) + step(RETURN, EPERM)
     text += step(RETURN, ALLOW)

@@ -1,5 +1,6 @@
 """The first process of a sandbox: takes requests of Palestra one at a time, and answers with what became of them."""
 
+import importlib
 import json
 import os
 import shutil
@@ -14,8 +15,8 @@ from . import files, limits, program, watch
 HEAD = struct.Struct("<cI")
 """Kind of a message and the length of its body."""
 OUTCOME = struct.Struct("<BiddBIII")
-"""Limit, exit status as of `wait`, CPU seconds, wall seconds, 1 for cut output + 2 for cut errors + 4 for code that was begun, and three lengths:
-of what the run told, of its output, of its errors."""
+"""Limit, exit status as of `wait`, CPU seconds, wall seconds, a set of bits, and three lengths: of what the run told,
+of its output, of its errors. Bits: 1 for cut output, 2 for cut errors, 4 if the code was begun."""
 COMMAND_PROCESSES = 64
 """What a command may start besides what its limits say: a shell starts a process for almost everything."""
 CHANNEL = 5
@@ -119,7 +120,7 @@ class Server:
     def run_cell(self, channel: int, head: dict[str, Any], body: memoryview) -> None:
         """A process that talks to Palestra by itself, until it ends or Palestra ends it."""
         seen = watch.Watch(limits.RunLimits(head["limits"]), b"", self.boundary)
-        entry = getattr(__import__(f"{__package__}.{head['entry']}", fromlist=["main"]), "main")
+        entry = importlib.import_module(f"{__package__}.{head['entry']}").main
         options = bytes(body)
 
         def act() -> None:
@@ -145,7 +146,7 @@ class Server:
     def clean(self) -> None:
         """Leave nothing that a run wrote to the next one."""
         for folder in self.scratch:
-            os.chmod(folder, 0o1777)
+            os.chmod(folder, 0o1777)  # noqa: S103 - one user lives here
             for name in os.listdir(folder):
                 path = f"{folder}/{name}"
                 try:

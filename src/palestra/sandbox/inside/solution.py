@@ -6,7 +6,7 @@ import types
 from typing import Any
 
 from .frames import Frames
-from .peer import Peer
+from .peer import Broken, Peer
 from .values import NotAValue, decode, encode
 
 NAME = "solution"
@@ -37,7 +37,7 @@ def main(channel: socket.socket, options: bytes) -> None:
     while True:
         try:
             peer.serve()
-        except EOFError:
+        except (EOFError, Broken):
             return
 
 

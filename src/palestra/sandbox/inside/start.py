@@ -55,21 +55,13 @@ def load(preload: list[str]) -> None:
 def confine(told: dict[str, Any], control: int) -> tuple[watch.Boundary, list[str]]:
     """Put up the walls. Also the folders that runs may write to, the first of them the working folder."""
     kind, folders = told["kind"], told["folders"]
-    scratch = [f"{told['scratch']}/{name}" for name in ("work", "tmp")]
-    if kind != "namespaces":
-        for folder in scratch:
-            os.mkdir(folder)
+    scratch = list[str](namespaces.SCRATCH)
     if kind == "namespaces":
-        scratch = list(namespaces.SCRATCH)
         namespaces.enter(folders, told["scratch_mb"])
         kernel.drop_capabilities()
-    elif kernel.IS_LINUX:
-        if kind == "landlock" and os.geteuid() == 0:
-            for folder in (told["scratch"], *scratch):
-                os.chown(folder, namespaces.UNPRIVILEGED, namespaces.UNPRIVILEGED)
-            namespaces.become_unprivileged()
-        kernel.control(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        kernel.control(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    else:
+        scratch = [f"{told['scratch']}/{name}" for name in ("work", "tmp")]
+        stay_outside(kind, told["scratch"], scratch)
     boundary = watch.Boundary(kind, control, scratch[0])
     if kind == "namespaces":
         kernel.control(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -86,3 +78,17 @@ def confine(told: dict[str, Any], control: int) -> tuple[watch.Boundary, list[st
     if kernel.IS_LINUX:
         kernel.control(kernel.PR_SET_DUMPABLE, 0)
     return boundary, scratch
+
+
+def stay_outside(kind: str, base: str, scratch: list[str]) -> None:
+    """Without namespaces: folders on the disk, another user if we can, and no orphans that get away."""
+    for folder in scratch:
+        os.mkdir(folder)
+    if not kernel.IS_LINUX:
+        return
+    if kind == "landlock" and os.geteuid() == 0:
+        for folder in (base, *scratch):
+            os.chown(folder, namespaces.UNPRIVILEGED, namespaces.UNPRIVILEGED)
+        namespaces.become_unprivileged()
+    kernel.control(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    kernel.control(kernel.PR_SET_CHILD_SUBREAPER, 1)

@@ -18,7 +18,10 @@ def cpu_of(pid: int) -> float:
 
 
 def of_all(own: int, session: int, memory_limit: int) -> tuple[float, int]:
-    """CPU seconds and bytes of all processes but our own, or of those of a session. Memory is counted page by page only near its limit."""
+    """CPU seconds and bytes of all processes but our own, or of those of a session.
+
+    Memory is counted page by page only near its limit.
+    """
     seconds, resident = 0.0, 0
     pids: list[str] = []
     for pid in os.listdir("/proc") if os.path.isdir("/proc") else ():
