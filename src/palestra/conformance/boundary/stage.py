@@ -51,7 +51,7 @@ class Stage:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**surroundings(), "SBX_CANARY": self.scene.canary},
+            env={**surroundings(), "SBX_CANARY": self.scene.canary, "TMPDIR": str(self.scene.folder / "work")},
             pass_fds=self.scene.inherited,
             start_new_session=True,
         )
