@@ -88,7 +88,7 @@ def test_text_that_is_no_program_says_what_python_says() -> None:
 
 def test_the_body_of_a_last_main_block_is_run_and_any_other_is_not() -> None:
     assert printed(wrapped_program("x = 2\nif __name__ == '__main__':\n    print(x)")) == "2\n"
-    assert printed(wrapped_program('x = 2\nif "__main__" == __name__:\n    print(x)')) == "2\n"
+    assert printed(wrapped_program('x = 2\nif "__main__" == __name__:\n    print(x)\nprint(3)')) == "3\n"
     assert printed(wrapped_program("if __name__ == '__main__':\n    print(1)\nprint(2)")) == "2\n"
 
 
