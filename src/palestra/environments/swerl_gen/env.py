@@ -28,7 +28,9 @@ OWN_PARSERS = frozenset({"parsing_script.py", "parsing_script"})
 
 class CodeIssue(Task):
     instance: Issue
+    """The issue: repository, tests, and the patch that repaired it."""
     metadata: Surroundings = Surroundings()
+    """What the model is shown of the repository, and where it runs."""
     mode: Literal["eval", "repro-gen"] = "eval"
     """Whether the reply repairs the code or is a script that shows the issue."""
 
