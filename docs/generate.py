@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from generation.boundaries import caveats, not_stopped_table, stopped_table
 from generation.cli import cli_page
 from generation.configuration import MODELS, model_table
 from generation.datasets import column_table, stage_tables
@@ -32,8 +33,14 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/export-formats.md", exports_page()
     yield "reference/python-api.md", python_page()
     yield from example_pages()
-    for name in ("configuration-options", "metrics", "pipeline-files", "rollout-format"):
-        page = f"reference/{name}.md"
+    for name in (
+        "reference/configuration-options",
+        "reference/metrics",
+        "reference/pipeline-files",
+        "reference/rollout-format",
+        "concepts/sandbox",
+    ):
+        page = f"{name}.md"
         yield page, with_parts((HERE / page).read_text(encoding="utf-8"))
 
 
@@ -53,6 +60,9 @@ def parts_by_name() -> dict[str, list[str]]:
         "stage_tables": stage_tables(),
         "column_table": column_table(),
         "agent_metrics": metrics_table("agent"),
+        "boundaries_stopped": stopped_table(),
+        "weak_not_stopped": not_stopped_table(),
+        "boundary_caveats": caveats(),
         "task_metrics": metrics_table("task"),
         **{name: model_table(model) for name, model in MODELS.items()},
         **{model.__name__: format_table(model) for model in SHOWN},

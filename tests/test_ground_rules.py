@@ -19,18 +19,18 @@ LAYERS = {
     "sandbox": {"core"},
     "environments": {"core", "wire", "grading", "sandbox"},
     "models": {"core", "wire", "transport"},
-    "hosts": {"core", "wire", "transport"},
+    "hosts": {"core", "wire", "transport", "sandbox"},
     "agents": {"core", "wire", "models", "hosts"},
     "rollout": {"core", "wire", "models", "hosts", "agents"},
     "store": {"core", "wire", "rollout"},
     "data": {"core", "wire", "rollout", "store"},
     "monitor": {"core", "wire", "rollout"},
     "serve": {"core", "wire", "models", "hosts", "agents", "rollout"},
-    "conformance": {"core", "wire", "models", "hosts", "agents", "data"},
+    "conformance": {"core", "wire", "models", "hosts", "agents", "data", "sandbox"},
     "collection": {"core", "wire", "grading", "models", "hosts", "agents", "rollout", "store", "data", "monitor"},
     "cli": {
         "core", "wire", "grading", "models", "hosts", "agents", "rollout", "store", "data", "monitor", "serve",
-        "conformance", "collection",
+        "conformance", "collection", "sandbox",
     },
 }  # fmt: skip
 """What each folder may import besides itself and the public names of `palestra`."""

@@ -84,6 +84,7 @@ EXAMPLES = MappingProxyType(
         "--agent": "tool_loop",
         "N|auto": "auto",
         "ROLE=MODEL@URL": "judge=openai:gpt-4.1-mini@https://api.openai.com/v1",
+        "CORPUS": "hostile.jsonl",
         "LABELS": "labels.jsonl",
         "calibrate": "calibrate",
         "PAGE": "calibration.html",

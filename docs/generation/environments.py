@@ -14,7 +14,7 @@ from generation.tables import (
     type_text,
     value_text,
 )
-from palestra.conformance.cases import play, read_cases
+from palestra.conformance.cases import is_time, play, read_cases
 from palestra.conformance.roles import scripted_roles
 from palestra.core.discovery import Source, every_environment
 from palestra.core.manifest import Manifest
@@ -136,8 +136,14 @@ async def extra_fields(source: Source) -> dict[str, tuple[str, Any]]:
 def fields_of_verdict(verdict: Verdict) -> Iterator[tuple[str, tuple[str, Any]]]:
     yield from ((name, ("component", value)) for name, value in verdict.components.items())
     # Seconds differ each time that the page is made.
-    steady = ((name, 0.0 if name.endswith("_s") else value) for name, value in verdict.metrics.items())
+    steady = ((name, steady_value(name, value)) for name, value in verdict.metrics.items())
     yield from ((name, ("metric", value)) for name, value in steady)
+
+
+def steady_value(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: steady_value(key, entry) for key, entry in value.items()}
+    return 0.0 if is_time(name) and value is not None else value
 
 
 def field_row(source: Source, name: str, kind: str, value: Any) -> tuple[str, ...]:

@@ -19,6 +19,14 @@ ALSO_DOCUMENTED = (
     "palestra.core.model.Usage",
     "palestra.core.model.TokenTrace",
     "palestra.core.model.CallTokens",
+    "palestra.core.sandbox.Sandbox",
+    "palestra.core.sandbox.Program",
+    "palestra.core.sandbox.Input",
+    "palestra.core.sandbox.Limits",
+    "palestra.core.sandbox.Run",
+    "palestra.core.sandbox.Check",
+    "palestra.core.sandbox.Interpreter",
+    "palestra.core.sandbox.Workspace",
 )
 """Types in the signatures of public names."""
 
@@ -31,7 +39,7 @@ def python_page() -> str:
         lines += [f"## {name}", "", "```{eval-rst}", *directive(name), "```", ""]
     lines += ["## Types in their signatures", "", "```{eval-rst}"]
     for path in ALSO_DOCUMENTED:
-        lines += [f".. autoclass:: {path}", "   :members:", ""]
+        lines += [f".. autoclass:: {path}", "   :members:", "   :exclude-members: model_config", ""]
     return "\n".join([*lines, "```"]) + "\n"
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from palestra.core.errors import Failure
 from palestra.core.model import Item, Model, Reply, Sampling, TokenTrace, ToolSchema, Usage
+from palestra.core.sandbox import Sandbox
 from palestra.core.transcript import assistant_message, content_text
 from palestra.grading.judge_options import JudgeOptions, judge_resources
 from palestra.grading.judge_prompt import JudgePrompt
@@ -82,6 +83,10 @@ class Lent:
 
     def model(self, role: str) -> Model:
         return self.roles[role]
+
+    @property
+    def sandbox(self) -> Sandbox:
+        raise AssertionError("a judge runs no code")
 
     async def grade(self, function: Callable[..., Result], *arguments: Any, deadline_s: float = 10.0) -> Result:
         return function(*arguments)

@@ -90,7 +90,7 @@ class Stage:
         return
 
     def __call__(self, job: Job) -> Lane:
-        return Lane(self, ToolLoop(), self.model, Sampling(), "print")
+        return Lane(self, ToolLoop(), self.model, Sampling())
 
     def fingerprint(self, job: Job) -> str:
         return "print"

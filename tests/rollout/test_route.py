@@ -23,7 +23,8 @@ class NoHost:
 def route(*names: str, sampling: Sampling | None = None, **aliases: str) -> ByEnvironment:
     model = ScriptedModel({"*": ["yes"]})
     plans = {
-        name: EnvironmentPlan(NoHost(), ToolLoop(), model, sampling or Sampling(), f"print of {name}") for name in names
+        name: EnvironmentPlan(NoHost(), ToolLoop(), model, sampling or Sampling(), f"print of {name}", f"around {name}")
+        for name in names
     }
     return ByEnvironment(plans, aliases)
 
@@ -65,7 +66,7 @@ def test_the_runs_sampling_overrides_the_rows_and_the_seed_is_the_rollouts() -> 
     params = {"input": "?", "temperature": 0.1, "top_p": 0.5, "seed": 3}
     lane = route("mcqa", sampling=Sampling(temperature=0.9))(job(row(responses_create_params=params), "mcqa"))
     assert (lane.sampling.temperature, lane.sampling.top_p, lane.sampling.seed) == (0.9, 0.5, 77)
-    assert lane.fingerprint == "print of mcqa"
+    assert lane.sandbox == "around mcqa"
 
 
 def test_what_cannot_be_routed_has_no_fingerprint() -> None:

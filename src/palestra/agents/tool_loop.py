@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from palestra.core.deadline import stopped_s
 from palestra.core.model import Item, Model, ModelCall, Reply, Sampling, TokenTrace, Usage
-from palestra.core.session import Session
+from palestra.core.session import Session, Step
 from palestra.core.transcript import Transcript
 
 NO_USAGE = Usage()
@@ -79,20 +79,34 @@ class Conversation:
 
     async def turn(self) -> EndReason | None:
         """One model call and the environment's answer to it; the reason if the conversation is over."""
+        reply = await self.ask()
+        # A cut reply is not acted on: its last call may be half of one.
+        if reply.stop_reason in ("max_output_tokens", "content_filter"):
+            return reply.stop_reason
+        step = await self.act(reply)
+        return self.end_after(step)
+
+    async def ask(self) -> Reply:
+        """One model call, taken into the conversation."""
         began = time.monotonic()
         conversation = [*self.session.prompt, *self.output]
         reply = await self.model.respond(conversation, self.session.tools, self.sampling_now(), self.trace)
         self.model_s += time.monotonic() - began
         self.take(reply)
-        # A cut reply is not acted on: its last call may be half of one.
-        if reply.stop_reason in ("max_output_tokens", "content_filter"):
-            return reply.stop_reason
+        return reply
+
+    async def act(self, reply: Reply) -> Step:
+        """What the environment answers to a reply, taken into the conversation."""
         began = time.monotonic()
         step = await self.session.step(reply.items)
         self.step_s += time.monotonic() - began
         self.output.extend(step.items)
         if step.reward is not None:
             self.rewards.append(step.reward)
+        return step
+
+    def end_after(self, step: Step) -> EndReason | None:
+        """Why the conversation is over after a step, if it is."""
         return "done" if step.done else self.limit_reached()
 
     def sampling_now(self) -> Sampling:

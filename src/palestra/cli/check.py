@@ -7,7 +7,7 @@ exit codes: 0 every rule holds; 1 a rule is broken."""
 
 import argparse
 
-from palestra.cli.options import add_json_option
+from palestra.cli.options import add_json_option, add_sandbox_option
 from palestra.cli.output import print_json, print_table
 from palestra.conformance.adversarial import NO_GOLDS, AdversarialReport
 from palestra.conformance.check import MAX_PROBLEMS, CheckReport, check, check_adversarial
@@ -19,12 +19,13 @@ EXAMPLE = "palestra check ./letter_count"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("environment", metavar="ENV", help="a name, a folder or module:Class")
     parser.add_argument("--adversarial", action="store_true", help="attack the verifier, and tell of each attack")
+    add_sandbox_option(parser)
     add_json_option(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     source = find(arguments.environment)
-    report = check_adversarial(source) if arguments.adversarial else check(source)
+    report = (check_adversarial if arguments.adversarial else check)(source, arguments.sandbox)
     if arguments.json:
         print_json(report.to_json())
     elif isinstance(report, AdversarialReport):

@@ -17,6 +17,7 @@ from palestra.cli.options import (
     add_environment_options,
     add_json_option,
     add_role_options,
+    add_sandbox_option,
     read_options,
     read_sampling,
     validated,
@@ -65,6 +66,7 @@ def add_task_arguments(group: Group) -> None:
     group.add_argument("--repeats", type=int, default=1, metavar="K", help="rollouts of each task")
     group.add_argument("--seed", type=int, default=0, metavar="S", help="decides generation, environments and sampling")
     group.add_argument("--host-url", metavar="URL", help="a NeMo Gym resources server that runs the environment")
+    add_sandbox_option(group)
     add_environment_options(group)
 
 
@@ -73,7 +75,8 @@ def add_agent_arguments(group: Group) -> None:
         flag = f"--{name.replace('_', '-')}"
         meaning = "overrides the rows; repeatable with ENV="
         group.add_argument(flag, action="append", metavar=f"[ENV=]{metavar}", help=meaning)
-    group.add_argument("--agent", metavar="NAME", help="tool_loop (NeMo Gym's simple_agent) or latest_state_loop")
+    names = "tool_loop (NeMo Gym's simple_agent), latest_state_loop or mini_swe_agent, instead of the environment's"
+    group.add_argument("--agent", metavar="NAME", help=names)
     group.add_argument("--max-steps", type=int, default=100, metavar="N", help="model calls in one rollout")
     group.add_argument("--max-rollout-tokens", type=int, metavar="N", help="tokens the model may write in one rollout")
     group.add_argument("--time-limit-s", type=float, metavar="S", help="a rollout is judged as it is after this")
@@ -121,7 +124,7 @@ def read_config(arguments: argparse.Namespace) -> CollectConfig:
     copied = (
         "output", "input", "split", "generate", "limit", "repeats", "seed", "agent", "max_steps", "max_rollout_tokens",
         "time_limit_s", "rollout_timeout_s", "endpoint_patience_s", "disk_patience_s", "run_timeout_s", "host_url",
-        "attempts", "max_failure_rate", "resume", "fork",
+        "attempts", "max_failure_rate", "resume", "fork", "sandbox",
     )  # fmt: skip
     auto = arguments.concurrency == "auto"
     return validated(

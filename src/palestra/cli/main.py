@@ -29,6 +29,7 @@ VERBS = MappingProxyType(
         "stats": "metrics of rollout files",
         "export": "training sets for TRL, verl, OpenRLHF, NeMo RL, NeMo Customizer or any reader",
         "serve": "a model to anything that speaks the OpenAI API",
+        "sandbox": "check the boundary around code that models write, with a corpus of attacks",
         "doctor": "what this machine has and lacks, and with --fix what can be mended",
     }
 )

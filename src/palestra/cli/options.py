@@ -3,13 +3,14 @@
 import argparse
 import json
 from collections.abc import Iterable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from palestra.collection.config import EVERY_ENVIRONMENT, SamplingChoice
 from palestra.core.discovery import Source
 from palestra.core.errors import PalestraError
+from palestra.core.sandbox import SandboxPolicy
 from palestra.core.tools import validation_text
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -33,6 +34,11 @@ def add_role_options(parser: Group) -> None:
     parser.add_argument("--role", action="append", default=[], metavar="ROLE=MODEL@URL", help=other)
     settings = "a setting of that model, such as its api_key_env or call_timeout_s; repeatable"
     parser.add_argument("--role-option", action="append", default=[], metavar="ROLE.KEY=VALUE", help=settings)
+
+
+def add_sandbox_option(parser: Group) -> None:
+    meaning = "the boundary around code that environments run: a strong one or none, or the weak one by name"
+    parser.add_argument("--sandbox", choices=get_args(SandboxPolicy), default="strong", help=meaning)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, TextIO
 
 from palestra.agents.tool_loop import AgentLimits, ToolLoop
-from palestra.cli.options import add_environment_options, add_role_options, read_own_options
+from palestra.cli.options import add_environment_options, add_role_options, add_sandbox_option, read_own_options
 from palestra.collection.endpoints import Endpoints
 from palestra.collection.models import open_roles, read_roles, require_roles
 from palestra.core.discovery import find
@@ -23,6 +23,7 @@ from palestra.core.transcript import assistant_message, content_text, function_c
 from palestra.core.verdict import Verdict
 from palestra.data.load import rows_of_environment
 from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.lent_sandbox import lend
 from palestra.hosts.local import LocalHost
 
 EXAMPLE = "palestra play guess_number --task 3"
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("environment", metavar="ENV", help="a name, a folder or module:Class")
     parser.add_argument("--task", type=int, default=0, metavar="N", help="which of its tasks, from 0")
     add_role_options(parser)
+    add_sandbox_option(parser)
     add_environment_options(parser)
 
 
@@ -55,7 +57,8 @@ async def play(arguments: argparse.Namespace, source_of_text: TextIO, screen: Te
         roles = await open_roles(choices, Endpoints(), stack)
         pool = GradingPool()
         stack.push_async_callback(pool.close)
-        host = LocalHost(source, options, pool, roles)
+        lent = await lend(arguments.sandbox, [source], stack)
+        host = LocalHost(source, options, pool, roles, lent)
         stack.push_async_callback(host.close)
         try:
             return await played(host, row, Person(source_of_text, screen))

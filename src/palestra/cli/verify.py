@@ -15,7 +15,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 
-from palestra.cli.options import add_environment_options, add_json_option, add_role_options, read_options
+from palestra.cli.options import (
+    add_environment_options,
+    add_json_option,
+    add_role_options,
+    add_sandbox_option,
+    read_options,
+)
 from palestra.cli.output import print_json
 from palestra.cli.verify_output import print_agreement, show_comparison, show_groups
 from palestra.collection.answer_keys import environment_of
@@ -28,6 +34,7 @@ from palestra.core.discovery import Source, find
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.verdict import Verdict
 from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.lent_sandbox import lend
 from palestra.hosts.local import LocalHost
 from palestra.store.paths import replacing
 from palestra.wire.encoding import encode_with_checksum
@@ -48,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ways.add_argument("--second", metavar="VERIFIER", help=second)
     ways.add_argument("--group", action="store_true", help="compare the rollouts of each task; needs --output")
     add_role_options(parser)
+    add_sandbox_option(parser)
     add_environment_options(parser)
     add_json_option(parser)
 
@@ -83,7 +91,9 @@ async def verify(arguments: argparse.Namespace) -> Agreement:
             async for rollout, outcome in verify_all(host, stored, reverify=host.source.manifest.reverify):
                 compare(agreement, rollout, outcome)
                 if output is not None and isinstance(outcome, Verdict):
-                    output.write(encode_with_checksum(with_verdict(rollout.line, outcome)) + b"\n")
+                    output.write(
+                        encode_with_checksum(with_verdict(rollout.line, outcome, sandbox=host.backend)) + b"\n"
+                    )
     return agreement
 
 
@@ -103,10 +113,11 @@ async def hosts(arguments: argparse.Namespace) -> AsyncIterator[list[LocalHost]]
         roles = await open_roles(read_roles(arguments.role, arguments.role_option), Endpoints(), stack)
         pool = GradingPool()
         stack.push_async_callback(pool.close)
+        lent = await lend(arguments.sandbox, [environment for environment, _ in chosen], stack)
         opened: list[LocalHost] = []
         for environment, places in chosen:
             merged = {name: value for place in places for name, value in values.get(place, {}).items()}
-            opened.append(LocalHost(environment, environment.options(merged), pool, roles))
+            opened.append(LocalHost(environment, environment.options(merged), pool, roles, lent))
             stack.push_async_callback(opened[-1].close)
         yield opened
 

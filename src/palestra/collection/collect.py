@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
-from palestra.agents.latest_state import LatestStateLoop
-from palestra.agents.tool_loop import AgentLimits, ToolLoop
+from palestra.agents.tool_loop import ToolLoop
+from palestra.collection.agents import agent_of
 from palestra.collection.config import CollectConfig
 from palestra.collection.endpoints import Endpoints
 from palestra.collection.fingerprint import (
@@ -34,6 +33,7 @@ from palestra.core.session import Host
 from palestra.data.load import count_rows, generated_rows, rows_of_environment, rows_of_file
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.http import HttpHost
+from palestra.hosts.lent_sandbox import lend
 from palestra.hosts.local import LocalHost
 from palestra.rollout.engine import Engine, RunLimits
 from palestra.rollout.plan import Job, Row, jobs
@@ -46,8 +46,6 @@ from palestra.store.resume import resume
 
 Show: TypeAlias = Callable[[str], None]
 
-AGENTS = MappingProxyType({"tool_loop": ToolLoop, "simple_agent": ToolLoop, "latest_state_loop": LatestStateLoop})
-"""Agents by name; NeMo Gym's name is accepted."""
 AUTO_CONCURRENCY_MAXIMUM = 1024
 PROGRESS_INTERVAL_S = 0.2
 FILES_PER_ROLLOUT = 4
@@ -61,6 +59,7 @@ class Entrant:
 
     source: Source
     options: BaseModel
+    agent: ToolLoop
     description: dict[str, Any]
 
 
@@ -159,8 +158,6 @@ async def play(
 
 def enter(config: CollectConfig) -> list[Entrant]:
     """Find and configure all environments, so that a wrong name or option is told before anything starts."""
-    if config.agent is not None and config.agent not in AGENTS:
-        raise PalestraError("usage", f"no agent is named {config.agent!r}.{suggestion(config.agent, AGENTS)}")
     sources = [find(spec) for spec in config.environments]
     names = [source.name for source in sources]
     for settings, label in ((config.options, "--option"), (config.sampling, "sampling")):
@@ -176,7 +173,8 @@ def enter(config: CollectConfig) -> list[Entrant]:
         options = source.options(config.options_of(source.name))
         if config.host_url is None:
             require_roles(source, options, config.roles)
-        entrants.append(Entrant(source, options, describe_environment(source, options, config)))
+        description = describe_environment(source, options, config)
+        entrants.append(Entrant(source, options, agent_of(source, config), description))
     return entrants
 
 
@@ -215,18 +213,20 @@ async def open_route(
     roles = await open_roles(config.roles, endpoints, stack)
     pool = GradingPool()
     stack.push_async_callback(pool.close)
-    limits = AgentLimits(config.max_steps, config.max_rollout_tokens, config.time_limit_s)
-    agent = AGENTS[config.agent or "tool_loop"](limits)
+    needing = [entrant.source for entrant in entrants if config.host_url is None]
+    lent = await lend(config.sandbox, needing, stack)
     plans: dict[str, EnvironmentPlan] = {}
     for entrant in entrants:
         name = entrant.source.name
-        local = LocalHost(entrant.source, entrant.options, pool, roles)
+        local = LocalHost(entrant.source, entrant.options, pool, roles, lent)
         stack.push_async_callback(close_host, local, name, show)
         host: Host = local
         if config.host_url is not None:
             host = HttpHost(config.host_url, environment=name, prompt_source=local)
             stack.push_async_callback(close_host, host, name, show)
-        plans[name] = EnvironmentPlan(host, agent, model, config.sampling_of(name), fingerprint(entrant.description))
+        sandbox = local.backend if host is local else None
+        sampling, print_of_run = config.sampling_of(name), fingerprint(entrant.description)
+        plans[name] = EnvironmentPlan(host, entrant.agent, model, sampling, print_of_run, sandbox)
     return ByEnvironment(plans)
 
 

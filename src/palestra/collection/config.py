@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from palestra.core.model import Sampling
+from palestra.core.sandbox import SandboxPolicy
 
 EVERY_ENVIRONMENT = "*"
 """The key of settings that hold for all environments of a run."""
@@ -79,9 +80,13 @@ class CollectConfig(BaseModel):
     """Sampling by environment name, or for all of them under `*`; it overrides what rows say."""
     host_url: str | None = Field(default=None, examples=["http://127.0.0.1:12000"])
     """A NeMo Gym resources server that runs the environment, instead of this process."""
+    sandbox: SandboxPolicy = Field(default="strong", examples=["weak"])
+    """The boundary around code that environments run for a model: `strong` refuses to start without one, `weak` does
+    with limits alone and is recorded as such."""
     agent: str | None = Field(default=None, examples=["tool_loop"])
-    """The loop between model and environment: `tool_loop`, which NeMo Gym calls `simple_agent`, or `latest_state_loop`,
-    which hides earlier states of an environment that repeats its state."""
+    """The loop between model and environment: `tool_loop`, which NeMo Gym calls `simple_agent`, `latest_state_loop`,
+    which hides earlier states of an environment that repeats its state, or `mini_swe_agent`; without it the one that
+    the environment names."""
     max_steps: int | None = Field(default=100, ge=1, examples=[20])
     """Model calls in one rollout; what was said until then is judged."""
     max_rollout_tokens: int | None = Field(default=None, ge=1, examples=[8192])

@@ -22,7 +22,10 @@ from palestra.store.resume import Resumed
 def describe_environment(source: Source, options: BaseModel, config: CollectConfig) -> dict[str, Any]:
     """Everything that decides what a rollout of this environment may look like, readable by people."""
     sampling = config.sampling_of(source.name)
+    # Which strong boundary it was may change from one machine to the next; weak and strong are not mixed.
+    sandbox = {"sandbox": config.sandbox} if source.manifest.sandbox and config.host_url is None else {}
     return {
+        **sandbox,
         "environment": {
             "version": source.manifest.version,
             "code": code_digest(source.folder),

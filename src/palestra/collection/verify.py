@@ -203,12 +203,13 @@ def compare(agreement: Agreement, stored: Stored, outcome: Verdict | Failure | N
         agreement.disagree.append(ours)
 
 
-def with_verdict(line: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
-    """A stored rollout with another verdict in the place of its own."""
+def with_verdict(line: Mapping[str, Any], verdict: Verdict, *, sandbox: str | None = None) -> dict[str, Any]:
+    """A stored rollout with another verdict in the place of its own; `sandbox` is where that one ran code."""
     own = dict(line.get("palestra") or {})
     dropped = set(own.get("components") or ())
     own.pop("crc32", None)
     own.update({"reason": verdict.reason, "components": sorted(verdict.components)})
+    own["sandbox"] = sandbox or own.get("sandbox")
     kept = {name: value for name, value in line.items() if name not in dropped and name != "palestra"}
     return {
         **kept,

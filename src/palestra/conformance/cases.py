@@ -17,6 +17,8 @@ from palestra.models.scripted import Recital, as_items, is_reply
 from palestra.wire.encoding import decode
 
 MAX_STEPS = 50
+TIMES = frozenset({"created_at", "execution time", "unit_tests_time_taken", "verification_time"})
+"""Fields that hold times and whose names, which are NeMo Gym's, do not say so."""
 
 
 class Case(BaseModel):
@@ -84,9 +86,13 @@ async def play(host: Host, row: dict[str, Any], replies: Sequence[Any]) -> tuple
         await session.close()
 
 
+def is_time(name: str) -> bool:
+    """Whether a field holds seconds, or when something was created."""
+    return name.endswith("_s") or name in TIMES
+
+
 def without_times(value: Any) -> Any:
-    """A verdict without what differs between two equal ones: seconds, and when something was created."""
+    """A verdict without what differs between two equal ones."""
     if isinstance(value, Mapping):
-        kept = {key: entry for key, entry in value.items() if key != "created_at" and not str(key).endswith("_s")}
-        return {key: without_times(entry) for key, entry in kept.items()}
+        return {key: without_times(entry) for key, entry in value.items() if not is_time(str(key))}
     return [without_times(entry) for entry in value] if isinstance(value, list) else value

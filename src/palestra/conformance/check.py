@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,10 +20,12 @@ from palestra.conformance.roles import scripted_roles
 from palestra.conformance.subject import TASKS_PROBED, Rule, Subject
 from palestra.core.discovery import Source
 from palestra.core.errors import Failure, PalestraError, describe
+from palestra.core.sandbox import SandboxPolicy
 from palestra.core.tools import validation_text
 from palestra.core.transcript import function_calls
 from palestra.data.load import rows_of_file
 from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.lent_sandbox import lend
 from palestra.hosts.local import LocalHost
 
 MINIMUM_TASKS = 5
@@ -60,8 +62,11 @@ class CheckReport:
         }
 
 
-def check(source: Source) -> CheckReport:
-    """Check one environment. Broken rules are in the report; nothing is raised for them."""
+def check(source: Source, policy: SandboxPolicy = "strong") -> CheckReport:
+    """Check one environment. Broken rules are in the report; nothing is raised for them.
+
+    Raises PalestraError (`sandbox-missing`) if it runs code and the boundary for that is missing here.
+    """
     files = Rule("the folder is complete")
     for name in REQUIRED_FILES:
         path = source.folder / name
@@ -69,14 +74,16 @@ def check(source: Source) -> CheckReport:
     if files.problems:
         return CheckReport(source.name, [files])
     try:
-        return asyncio.run(check_complete(source, files))
+        return asyncio.run(check_complete(source, files, policy))
     except PalestraError as error:
+        if error.code == "sandbox-missing":
+            raise
         files.problems.append(str(error))
         return CheckReport(source.name, [files])
 
 
-async def check_complete(source: Source, files: Rule) -> CheckReport:
-    async with subject_of(source) as subject:
+async def check_complete(source: Source, files: Rule, policy: SandboxPolicy) -> CheckReport:
+    async with subject_of(source, policy) as subject:
         rules = [files, await check_manifest(subject), check_tasks(subject)]
         rules += [await check_golden(subject), await check_determinism(subject)]
         attacks = await attack(subject)
@@ -85,28 +92,28 @@ async def check_complete(source: Source, files: Rule) -> CheckReport:
         return CheckReport(source.name, rules, attacks.excused)
 
 
-def check_adversarial(source: Source) -> AdversarialReport:
+def check_adversarial(source: Source, policy: SandboxPolicy = "strong") -> AdversarialReport:
     """Attack the verifier of one environment. Raises PalestraError if the folder cannot be used."""
 
     async def attacked() -> AdversarialReport:
-        async with subject_of(source) as subject:
+        async with subject_of(source, policy) as subject:
             return await attack(subject)
 
     return asyncio.run(attacked())
 
 
 @asynccontextmanager
-async def subject_of(source: Source) -> AsyncIterator[Subject]:
+async def subject_of(source: Source, policy: SandboxPolicy) -> AsyncIterator[Subject]:
     """An environment with its rows, its cases and a host, for as long as it is under check."""
-    pool = GradingPool()
     options = source.options({})
-    host = LocalHost(source, options, pool, scripted_roles(source, options))
-    try:
+    async with AsyncExitStack() as stack:
+        pool = GradingPool()
+        stack.push_async_callback(pool.close)
+        lent = await lend(policy, [source], stack)
+        host = LocalHost(source, options, pool, scripted_roles(source, options), lent)
+        stack.push_async_callback(host.close)
         rows = [dict(row.content) for row in rows_of_file(source.folder / "tasks.jsonl")]
         yield Subject(source, rows, read_cases(source.folder), host, options)
-    finally:
-        await host.close()
-        await pool.close()
 
 
 def check_tasks(subject: Subject) -> Rule:

@@ -54,7 +54,7 @@ class Subject:
             yield self.host
             return
         roles = {**self.host.roles, **ruled_roles(case.roles)}
-        host = LocalHost(self.source, self.source.options(case.options), self.host.pool, roles)
+        host = LocalHost(self.source, self.source.options(case.options), self.host.pool, roles, self.host.lent)
         try:
             yield host
         finally:

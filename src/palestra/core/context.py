@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from palestra.core.model import Model
+from palestra.core.sandbox import Sandbox
 
 Result = TypeVar("Result")
 
@@ -39,6 +40,14 @@ class Context(Protocol):
         For whatever is slow or can hang. The deadline starts when a worker starts on the call. Arguments and result
         must be picklable; what the function raises is raised here.
         Raises TimeoutError at the deadline, Failure if the worker dies.
+        """
+        ...
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """Where code that nobody trusts runs; one for all episodes of a run, opened when it is first used.
+
+        Raises PalestraError unless environment.toml says `sandbox = true`.
         """
         ...
 

@@ -83,6 +83,10 @@ ERRORS = MappingProxyType(
             "The rollouts in the output were made with another environment version, model, agent or sampling.",
             "Repeat the command as it was, or start a new file beside the old one with --fork.",
         ),
+        "sandbox-missing": Explanation(
+            "Code nobody trusts was to be run, and this machine does not offer the boundary that was asked for.",
+            "Run `palestra doctor`: it names what is missing. Or choose the weak boundary by name: --sandbox weak.",
+        ),
         "too-many-failures": Explanation(
             "More rollouts failed than --max-failure-rate allows; what succeeded is kept.",
             "Read the failures file: each line names the boundary, the class and the message. Then --resume.",
@@ -179,6 +183,10 @@ ERRORS = MappingProxyType(
         "sandbox-error": Explanation(
             "The sandbox could not run the code, for a reason that is not the code's.",
             "Run `palestra doctor`: it says which isolation this machine offers.",
+        ),
+        "image-unavailable": Explanation(
+            "A container image was asked for, and no container runtime works here or it cannot run this image.",
+            "Install docker, podman or apptainer and fetch the image that the message names before the run.",
         ),
     }
 )

@@ -93,6 +93,9 @@ class Manifest(BaseModel):
     episode, or not at all."""
     licence: str
     """Of tasks and code."""
+    sandbox: bool = False
+    """Whether episodes run code that nobody trusts, through `self.context.sandbox`: a run refuses to start where the
+    strong boundary is missing, unless the weak one is chosen by name."""
     requires: tuple[str, ...] = ()
     """Extras of palestra that it needs: pip install "palestra[EXTRA]"."""
     variants: dict[str, Variant] = Field(default_factory=dict)

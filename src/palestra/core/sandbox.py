@@ -11,9 +11,12 @@ RunStatus: TypeAlias = Literal["ok", "raised", "died", "cpu_limit", "wall_limit"
 """How a run ended: by itself, with an exception that nobody caught, without saying how (`os._exit`, a signal, a crash),
 or at a limit. Only `ok` can be a success."""
 
+SandboxPolicy: TypeAlias = Literal["strong", "weak"]
+"""Which boundary a run accepts: the strongest that this machine offers and none that is weak, or the weak one."""
+
 
 class Limits(BaseModel):
-    """What one run may use. CPU time decides; the wall limit is for code that sleeps, and generous for busy machines."""
+    """What one run may use. CPU time decides; the wall limit is for code that sleeps, generous for busy machines."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -22,6 +22,12 @@ def without_reasoning(text: str) -> str:
     return text.rpartition(CLOSE_REASONING)[2]
 
 
+def without_leading_reasoning(text: str) -> str:
+    """The same for replies that may hold these tags as data, such as documents and programs: reasoning comes first."""
+    leads = text.lstrip().startswith(OPEN_REASONING) or (CLOSE_REASONING in text and OPEN_REASONING not in text)
+    return without_reasoning(text) if leads else text
+
+
 def boxed(text: str) -> list[str]:
     r"""The contents of all balanced `\boxed{...}`, outermost only, in order. Linear in the length of the text."""
     spans: list[tuple[int, int]] = []

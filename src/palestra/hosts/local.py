@@ -17,12 +17,14 @@ from palestra.core.environment import Environment, settled
 from palestra.core.errors import Failure, PalestraError, boundary
 from palestra.core.manifest import Reward
 from palestra.core.model import Item, Model, ToolSchema
+from palestra.core.sandbox import Sandbox
 from palestra.core.session import Step
 from palestra.core.task import Task
 from palestra.core.tools import validation_text
 from palestra.core.transcript import Transcript
 from palestra.core.verdict import Verdict
 from palestra.hosts.grading_pool import GradingPool
+from palestra.hosts.lent_sandbox import LentSandbox
 from palestra.wire.rows import Opening, materialize
 
 Result = TypeVar("Result")
@@ -37,13 +39,30 @@ VERIFIER = boundary("verifier")
 class LocalContext:
     """The Context of an episode in this process."""
 
-    def __init__(self, *, seed: int, folder: Path, shared: Any, pool: GradingPool, roles: Mapping[str, Model]) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        folder: Path,
+        shared: Any,
+        pool: GradingPool,
+        roles: Mapping[str, Model],
+        sandbox: Sandbox | None = None,
+    ) -> None:
         self.seed = seed
         self.own_random: Random | None = None
         self.folder = folder
         self.shared = shared
         self.pool = pool
         self.roles = roles
+        self.own_sandbox = sandbox
+
+    @property
+    def sandbox(self) -> Sandbox:
+        if self.own_sandbox is None:
+            message = "an episode asks for the sandbox, which its environment.toml does not mention"
+            raise PalestraError("invalid-environment", message, fix="Write `sandbox = true` into environment.toml.")
+        return self.own_sandbox
 
     @property
     def random(self) -> Random:
@@ -65,19 +84,33 @@ class LocalContext:
 
 @dataclass
 class LocalHost:
-    """Opens episodes of one environment here. The pool and the role models are lent and outlive the host."""
+    """Opens episodes of one environment here. What it is given is lent and outlives the host.
+
+    Without a sandbox to lend, an environment that needs one gets a strong one of this host's own.
+    """
 
     source: Source
     options: BaseModel
     pool: GradingPool
     roles: Mapping[str, Model] = field(default_factory=dict[str, Model])
+    lent: LentSandbox | None = None
 
     def __post_init__(self) -> None:
         self.environment_class = self.source.load()
         self.resources = AsyncExitStack()
+        self.sandbox: LentSandbox | None = None
+        if self.source.manifest.sandbox:
+            self.sandbox = self.lent or LentSandbox()
+            if self.lent is None:
+                self.resources.push_async_callback(self.sandbox.close)
         self.entering = asyncio.Lock()
         self.shared: Any = None
         self.entered = False
+
+    @property
+    def backend(self) -> str | None:
+        """The boundary that episodes run untrusted code in, once it is open; None if they run none."""
+        return self.sandbox.backend if self.sandbox is not None else None
 
     async def open(self, row: Mapping[str, Any], *, seed: int, roles: Mapping[str, Model] = NO_ROLES) -> "LocalSession":
         """An episode of a row; `roles` are models of this episode alone, before those of the host."""
@@ -90,6 +123,7 @@ class LocalHost:
             shared=self.shared,
             pool=self.pool,
             roles={**self.roles, **roles} if roles else self.roles,
+            sandbox=self.sandbox,
         )
         environment = None
         try:

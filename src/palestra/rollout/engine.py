@@ -38,7 +38,7 @@ class Lane:
     agent: ToolLoop
     model: Model
     sampling: Sampling
-    fingerprint: str
+    sandbox: str | None = None
 
 
 class Route(Protocol):
@@ -273,6 +273,7 @@ class Engine:
         try:
             with self.rollouts.deadline(), boundary("host") as stage:
                 lane = self.route(job)
+                progress.sandbox = lane.sandbox
                 session = await lane.host.open(job.row, seed=job.seed)
                 progress.open_s = time.monotonic() - progress.began
                 stage.name = "environment"
@@ -285,8 +286,7 @@ class Engine:
                 progress.verdict = await session.verify(progress.trajectory.transcript)
                 progress.verify_s = time.monotonic() - began
         except TimeoutError as error:
-            message = f"not finished after {self.rollouts.seconds:g} s"
-            raise Failure("limit", message, code="rollout-timeout") from error
+            raise Failure("limit", f"not finished after {self.rollouts.seconds:g} s", code="rollout-timeout") from error
         finally:
             if session is not None:
                 await self.close(session, progress)

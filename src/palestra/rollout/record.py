@@ -42,6 +42,8 @@ class Progress:
     open_s: float = 0.0
     verify_s: float = 0.0
     total_s: float = 0.0
+    sandbox: str | None = None
+    """The boundary in which the rollout's untrusted code runs, if it has any."""
     trajectory: Trajectory | None = None
     verdict: Verdict | None = None
     warnings: list[str] = field(default_factory=lambda: [])  # noqa: PIE807
@@ -165,7 +167,7 @@ def refer(line: dict[str, Any], job: Job) -> None:
 
 
 def identity(job: Job, progress: Progress, fingerprint: str) -> dict[str, Any]:
-    return {
+    own: dict[str, Any] = {
         "version": FORMAT_VERSION,
         "key": job.key,
         "environment": job.environment,
@@ -173,8 +175,11 @@ def identity(job: Job, progress: Progress, fingerprint: str) -> dict[str, Any]:
         "task": content_of(job.row, NOT_TASK),
         "seed": job.seed,
         "fingerprint": fingerprint,
-        "started_at": round(progress.started_at * 1e3) / 1e3,
     }
+    if progress.sandbox is not None:
+        own["sandbox"] = progress.sandbox
+    own["started_at"] = round(progress.started_at * 1e3) / 1e3
+    return own
 
 
 def row_of(rollout: Mapping[str, Any]) -> dict[str, Any]:

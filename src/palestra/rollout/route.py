@@ -26,6 +26,8 @@ class EnvironmentPlan:
     model: Model | PerRollout
     sampling: Sampling
     fingerprint: str
+    sandbox: str | None = None
+    """The boundary that its episodes run untrusted code in."""
 
     @cached_property
     def model_of(self) -> Callable[[Job], Model]:
@@ -64,7 +66,7 @@ class ByEnvironment:
         if plan is None:
             raise self.unrouted(job)
         sampling = sampling_of(job.row, plan.sampling, seed=job.seed)
-        return Lane(plan.host, plan.agent, plan.model_of(job), sampling, plan.fingerprint)
+        return Lane(plan.host, plan.agent, plan.model_of(job), sampling, plan.sandbox)
 
     def unrouted(self, job: Job) -> Failure:
         known = ", ".join(sorted(self.plans))

@@ -86,6 +86,8 @@ class RunRecord(Identified):
     """The seed of this rollout's environment and sampling."""
     fingerprint: str = Field(examples=["5cefee07422ba38b"])
     """A hash of environment version, options, model, agent and sampling: rollouts that may be mixed share it."""
+    sandbox: str | None = Field(default=None, examples=["namespaces"])
+    """The boundary in which the rollout's untrusted code ran: `namespaces`, `landlock` or `weak`."""
     started_at: float = Field(examples=[1795533488.227])
     """Unix time, in seconds."""
     timing: Timing

@@ -11,7 +11,7 @@ from palestra.core.errors import Failure
 from palestra.core.session import Step
 from palestra.core.task import asked
 from palestra.core.transcript import function_calls
-from palestra.grading.answers import CLOSE_REASONING, OPEN_REASONING, without_reasoning
+from palestra.grading.answers import without_leading_reasoning
 from palestra.grading.json_schema import SchemaError
 from palestra.grading.structured import Format
 
@@ -85,9 +85,7 @@ class StructuredOutputs(Environment[Document]):
         )
 
     async def found_in_text(self, text: str) -> Finding:
-        # A document may hold these words as data; reasoning comes first.
-        if text.lstrip().startswith(OPEN_REASONING) or (CLOSE_REASONING in text and OPEN_REASONING not in text):
-            text = without_reasoning(text)
+        text = without_leading_reasoning(text)
         return await self.context.grade(judge_text, text, self.demands, deadline_s=self.options.deadline_s)
 
     async def found_in_calls(self, transcript: Transcript) -> Finding:

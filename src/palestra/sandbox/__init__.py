@@ -1,0 +1,1 @@
+"""Running code nobody trusts, behind the strongest boundary that the machine offers."""
