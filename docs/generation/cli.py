@@ -44,7 +44,6 @@ EXAMPLES = MappingProxyType(
         "TABLE": "raw.csv",
         "MAPPING": "mapping.toml",
         "DATASETS": "datasets.toml",
-        "DIR": "prepared",
         "PARTS": "train=0.9,validation=0.1",
         "A": "tasks_1.jsonl",
         "B": "tasks_2.jsonl",
@@ -93,7 +92,7 @@ EXAMPLES = MappingProxyType(
         "ROLE.KEY=VALUE": "judge.api_key_env=JUDGE_API_KEY",
         "PIPELINE": "sft.toml",
         "EXPR": "'reward >= 0.5'",
-        "DIR": "indexes",
+        "--index": "indexes",
         "FILE": "tokenizer.json",
         "[ENV.]KEY=VALUE": "mcqa.grading_mode=lenient_boxed",
     }
