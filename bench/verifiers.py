@@ -64,7 +64,7 @@ def judged_alone(name: str) -> dict[str, Any]:
 
 
 async def verdicts(source: Source) -> dict[str, Any]:
-    async with subject_of(source) as subject:
+    async with subject_of(source, policy="strong") as subject:
         played = [found for case in subject.cases if case.replies and (found := await live(subject, case))]
         # Once before the clock starts: workers and what they import are not what a verdict costs.
         judged = await asyncio.gather(*[judged_reward(session, transcript) for _, session, transcript in played])

@@ -13,7 +13,11 @@ SOURCES = list(every_environment())
 MINIMUM_TASKS = 20
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(source, marks=[pytest.mark.slow] if source.manifest.sandbox else []) for source in SOURCES],
+    ids=[source.name for source in SOURCES],
+)
 def test_every_rule_holds(source: Source) -> None:
     report = check(source)
     assert report.passed, [(rule.name, rule.problems) for rule in report.rules if rule.problems]

@@ -61,9 +61,9 @@ REACHES = {
         "import threading, time\nfor _ in range(9): threading.Thread(target=time.sleep, args=(1,)).start()",
         {"tasks_max": 8},
     ),
-    "much memory": ("x = b'x' * (900 << 20)\nimport time; time.sleep(0.5)", {"mem_max": True}),
+    "much memory": ("x = b'x' * (700 << 20)\nimport time; time.sleep(0.5)", {"mem_max": True}),
     "much memory in files": (
-        "import os, time\nf = os.memfd_create('x')\nfor n in range(15):\n"
+        "import os, time\nf = os.memfd_create('x')\nfor n in range(12):\n"
         "    f = os.memfd_create('x'); os.write(f, b'x' * (60 << 20))\ntime.sleep(0.5)",
         {"mem_max": True},
     ),

@@ -1,8 +1,10 @@
 """Which boundary is in force: chosen by running what it must stop, refused where it is missing, never silently weak."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 from palestra.core.errors import PalestraError
 from palestra.core.sandbox import SandboxPolicy
@@ -11,25 +13,27 @@ from palestra.sandbox.local import LocalSandbox
 from palestra.sandbox.nursery import Kind
 
 STRONG: tuple[Kind, ...] = ("namespaces", "landlock")
-NOT_STOPPED: dict[Kind, tuple[str, ...]] = {
-    "namespaces": (
-        "bugs of the kernel: only a virtual machine answers those",
-        "timing of other processes of this machine, seen through shared caches and load",
-    ),
-    "landlock": (
-        "bugs of the kernel: only a virtual machine answers those",
-        "looking at the names and numbers of other processes, and at the load of this machine",
-        "runs of several processes: none can be started, so commands and workspaces do not work",
-    ),
-    "weak": (
-        "reading whatever the user can read: files, keys, other processes",
-        "writing and deleting the user's files",
-        "the network",
-        "processes that leave their process group, and outlive the run",
-        "sending signals to other processes of the user, Palestra among them",
-        "memory and processes beyond the limits, where several processes add up",
-    ),
-}
+NOT_STOPPED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {
+        "namespaces": (
+            "bugs of the kernel: only a virtual machine answers those",
+            "timing of other processes of this machine, seen through shared caches and load",
+        ),
+        "landlock": (
+            "bugs of the kernel: only a virtual machine answers those",
+            "looking at the names and numbers of other processes, and at the load of this machine",
+            "runs of several processes: none can be started, so commands and workspaces do not work",
+        ),
+        "weak": (
+            "reading whatever the user can read: files, keys, other processes",
+            "writing and deleting the user's files",
+            "the network",
+            "processes that leave their process group, and outlive the run",
+            "sending signals to other processes of the user, Palestra among them",
+            "memory and processes beyond the limits, where several processes add up",
+        ),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +59,13 @@ class Boundary:
 
 
 @cache
-def known() -> dict[Kind, Boundary]:
-    """What was found in this process."""
-    return {}
+def probed(kind: Kind) -> Boundary:
+    """Run the canaries in a sandbox of this kind; once a process, as a machine does not change its boundaries."""
+    return Boundary(kind, asyncio.run(try_all(kind)))
 
 
 async def probe(kind: Kind) -> Boundary:
-    """Run the canaries in a sandbox of this kind; once a process."""
-    found = known()
-    if kind not in found:
-        found[kind] = Boundary(kind, await try_all(kind))
-    return found[kind]
+    return await asyncio.to_thread(probed, kind)
 
 
 async def boundary_report() -> tuple[Boundary, ...]:

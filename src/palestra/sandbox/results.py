@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from palestra.core.errors import Failure
@@ -11,11 +13,13 @@ from palestra.sandbox.inside import watch
 from palestra.sandbox.inside.serve import OUTCOME
 from palestra.sandbox.inside.values import Malformed, decode
 
-AT_LIMIT: dict[int, tuple[RunStatus, str]] = {
-    watch.CPU: ("cpu_limit", "ended after {limits.cpu_s:g} s of CPU time"),
-    watch.WALL: ("wall_limit", "ended after {limits.wall_s:g} s"),
-    watch.MEMORY: ("memory_limit", "ended beyond {limits.memory_mb} MiB of memory"),
-}
+AT_LIMIT: Mapping[int, tuple[RunStatus, str]] = MappingProxyType(
+    {
+        watch.CPU: ("cpu_limit", "ended after {limits.cpu_s:g} s of CPU time"),
+        watch.WALL: ("wall_limit", "ended after {limits.wall_s:g} s"),
+        watch.MEMORY: ("memory_limit", "ended beyond {limits.memory_mb} MiB of memory"),
+    }
+)
 
 
 class Refused:

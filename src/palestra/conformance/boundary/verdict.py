@@ -10,9 +10,8 @@ from palestra.conformance.boundary.corpus import Case, Detect
 from palestra.conformance.boundary.scene import Scene
 
 WALL_SLACK_S = 10.0
-MEMORY_SLACK = 1.6
-"""A sandbox looks at the memory of several processes from time to time: five that grow at once are some hundred MiB
-beyond the limit before they are ended. Attacks aim at many times the limit."""
+MEMORY_SLACK = 1.25
+"""Memory is sampled, by the sandbox and here; what grows fast is caught a moment late."""
 NUMBER = re.compile(r"^N (\d+)\s*$", re.MULTILINE)
 
 

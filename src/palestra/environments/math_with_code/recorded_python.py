@@ -12,7 +12,7 @@ ALLOWED = (
     "print", "len", "str", "int", "float", "list", "dict", "tuple", "set", "min", "max", "sum", "abs", "range",
     "enumerate", "zip", "__import__",
 )  # fmt: skip
-PACKAGES = {"np": "numpy", "numpy": "numpy", "scipy": "scipy", "pd": "pandas", "pandas": "pandas"}
+PACKAGES = (("np", "numpy"), ("numpy", "numpy"), ("scipy", "scipy"), ("pd", "pandas"), ("pandas", "pandas"))
 """Names that are there without an import. They are imported when code first mentions one: it takes a second."""
 NOT_EVALUATED = ("print", "import", "from", "def", "class", "if", "for", "while", "try", "with")
 """What a last line must not begin with to be evaluated."""
@@ -53,7 +53,7 @@ class RecordedPython:
             return None
 
     def import_mentioned(self, code: str) -> None:
-        for name, package in PACKAGES.items():
+        for name, package in PACKAGES:
             if name not in self.globals and re.search(rf"\b{name}\b", code):
                 with contextlib.suppress(ImportError):
                     self.globals[name] = importlib.import_module(package)

@@ -4,9 +4,17 @@ import os
 import time
 
 EVERY_S = 0.05
-"""How often a run of several processes is looked at."""
+"""How often a run of several processes is looked at, at least."""
+SOONEST_S = 0.002
+GROWTH_BYTES_PER_S = 8 << 30
+"""Faster than two processes can make memory theirs: what is left of a limit is looked at before it can be used up."""
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def patience_s(room_bytes: int) -> float:
+    """How long a run may go unwatched that has so much memory left."""
+    return min(EVERY_S, max(SOONEST_S, room_bytes / GROWTH_BYTES_PER_S))
 
 
 def cpu_of(pid: int) -> float:

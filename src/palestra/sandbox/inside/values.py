@@ -39,7 +39,7 @@ Resolve = Callable[[Any], Any]
 FACTORIES = MappingProxyType({kind.__name__: kind for kind in (int, float, str, list, dict, set, tuple, bool)})
 """Classes that are values, by name; a defaultdict may make its missing values with one."""
 NUMBERS = (bool, int, float, complex)
-VIEWS = [(type(kind().keys()), type(kind().items()), type(kind().values())) for kind in (dict, OrderedDict)]
+VIEWS = tuple((type(kind().keys()), type(kind().items()), type(kind().values())) for kind in (dict, OrderedDict))
 KEYS, ITEMS, VALUES = zip(*VIEWS, strict=True)
 
 

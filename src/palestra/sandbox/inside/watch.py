@@ -64,7 +64,7 @@ class Watch:
         self.limits = run_limits
         self.boundary = boundary
         self.feed = memoryview(feed)
-        self.pid = 0
+        self.pid = self.all_bytes = 0
         self.limit = NO_LIMIT
         self.status = 0
         self.cpu_s = self.cpu_before_s = 0.0
@@ -163,7 +163,7 @@ class Watch:
             return 5
         left_s = min(self.limits.wall_s - self.wall_s(), self.limits.cpu_s - self.used_s())
         if self.limits.processes:
-            left_s = min(left_s, usage.EVERY_S)
+            left_s = min(left_s, usage.patience_s(self.limits.memory_bytes - self.all_bytes))
         return max(1, int(left_s * 1000) + 1)
 
     def used_s(self) -> float:
@@ -175,9 +175,9 @@ class Watch:
             return
         used_s = self.used_s()
         if self.limits.processes:
-            all_s, all_bytes = usage.of_all(self.boundary.own, self.session(), self.limits.memory_bytes)
+            all_s, self.all_bytes = usage.of_all(self.boundary.own, self.session(), self.limits.memory_bytes)
             used_s = max(used_s, all_s - self.cpu_before_s)
-            if all_bytes > self.limits.memory_bytes:
+            if self.all_bytes > self.limits.memory_bytes:
                 self.limit = MEMORY
         if used_s >= self.limits.cpu_s:
             self.limit = CPU
