@@ -17,7 +17,7 @@ from palestra.agents.tool_loop import AgentLimits
 from palestra.cli.main import VERBS
 from palestra.collection.config import CollectConfig, ModelChoice, SamplingChoice
 from palestra.core.discovery import every_environment
-from palestra.core.errors import ERRORS
+from palestra.core.error_codes import ERRORS
 from palestra.core.manifest import Manifest
 from palestra.rollout.engine import RunLimits
 from palestra.wire import items, schema

@@ -1,7 +1,8 @@
 """reference/errors.md, from the registry of codes."""
 
 from generation.tables import table
-from palestra.core.errors import DEFAULT_CODES, ERRORS
+from palestra.core.error_codes import ERRORS
+from palestra.core.errors import DEFAULT_CODES
 
 
 def errors_page() -> str:

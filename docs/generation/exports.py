@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from generation.tables import anchored, slug, table, type_text
-from palestra.data.export import schemas
+from palestra.data.export import schemas, task_schemas
 from palestra.data.export.layouts import FORMATS, LAYOUTS, TARGETS
 
 PURPOSES = {
@@ -73,7 +73,7 @@ def models() -> list[type[BaseModel]]:
     """The rows in the order of the table, then what they are made of."""
     found = dict.fromkeys(layout.row for layout in LAYOUTS.values())
     parts = (schemas.ChatMessage, schemas.ToolCall, schemas.ToolFunction, schemas.RankedCompletion,
-             schemas.RewardModel, schemas.ExtraInfo)  # fmt: skip
+             task_schemas.RewardModel, task_schemas.ExtraInfo)  # fmt: skip
     return [*found, *parts]
 
 

@@ -13,7 +13,7 @@ import pytest
 from palestra.collection.collect import collect
 from palestra.collection.config import ModelChoice
 from palestra.collection.report import Report
-from palestra.core.errors import ERRORS
+from palestra.core.error_codes import ERRORS
 from tests.collection.workspace import Workspace, lines_of, words
 from tests.faulty_endpoint import CHAT, CODES, FAULTS, RESPONSES, Faulty
 from tests.simulated_endpoint import Answer, Handler, Request, SimulatedEndpoint, always, chat_completion, response

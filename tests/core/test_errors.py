@@ -6,7 +6,8 @@ import pickle
 import pytest
 
 from palestra import Failure, PalestraError
-from palestra.core.errors import DEFAULT_CODES, ERRORS, boundary, describe, suggestion
+from palestra.core.error_codes import ERRORS
+from palestra.core.errors import DEFAULT_CODES, boundary, describe, suggestion
 
 
 def attributed(error: BaseException) -> Failure:

@@ -15,7 +15,7 @@ from palestra.core.errors import PalestraError
 from palestra.data.curate.annotations import cohen_kappa, fleiss_kappa
 from palestra.data.curate.groups import shares
 from palestra.data.curate.outliers import robust_z
-from palestra.data.curate.pipeline import Curated, curate
+from palestra.data.curate.pipeline import Curated, Pipeline, curate
 from palestra.data.curate.stage import KINDS, stage_of
 from palestra.data.rows import Rows
 from tests.data.made_rollouts import call, message, rollout, write
@@ -332,6 +332,8 @@ STAGES: dict[str, dict[str, Any]] = {
     "curriculum": {"unknown": "last"},
     "outliers": {},
     "sample": {"count": 4, "by": "stratified"},
+    "near_duplicates": {},
+    "decontaminate": {"against": ["benchmark.jsonl"]},
 }
 
 
@@ -343,16 +345,18 @@ def test_every_stage_counts_exactly_is_stable_and_leaves_the_source_alone(
     folder = tmp_path_factory.mktemp("any")
     rows = opened(folder / "a.jsonl", [rollout(*entry) for entry in made])
     before = rows.paths[0].read_bytes()
+    (folder / "benchmark.jsonl").write_text('{"question": "c d e"}\n')
     stage = stage_of(kind, STAGES[kind])
-    found = curate(rows, [stage], caches=False)
+    once, twice = Pipeline([stage], folder=folder), Pipeline([stage, stage], folder=folder)
+    found = curate(rows, once, caches=False)
     assert sum(rule.rows for rule in found.stages[0].dropped) == len(rows) - len(found.kept)
     assert len(set(found.kept.tolist())) == len(found.kept)
     if kind != "curriculum":
         assert found.kept.tolist() == sorted(found.kept.tolist())
-    assert curate(rows, [stage], caches=False).kept.tolist() == found.kept.tolist()
+    assert curate(rows, once, caches=False).kept.tolist() == found.kept.tolist()
     if kind not in ("sample", "balance", "outliers"):
         # Drawn rows and distances depend on what is there; all other stages change nothing the second time.
-        assert curate(rows, [stage, stage], caches=False).kept.tolist() == found.kept.tolist()
+        assert curate(rows, twice, caches=False).kept.tolist() == found.kept.tolist()
     found.write(folder / "out.jsonl")
     source = before.splitlines()
     assert (folder / "out.jsonl").read_bytes().splitlines() == [source[row] for row in found.kept]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from palestra.core.errors import ERRORS
+from palestra.core.error_codes import ERRORS
 from tests.docs.blocks import blocks_of
 from tests.docs.pages import DOCS, DOCUMENTS, HOW_TO, name_of
 

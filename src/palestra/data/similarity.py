@@ -8,7 +8,7 @@ are compared only if one of 16 bands of 4 entries is equal, which finds pairs of
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -94,6 +94,12 @@ def in_parallel(
     """Signatures of many rows, in order, from as many processes as there are cores."""
     workers = os.cpu_count() or 1
     waiting = iter(calls)
+    first = list(islice(waiting, 2))
+    if len(first) < 2:
+        # Starting processes takes longer than one part.
+        yield from (np.frombuffer(signatures_of_places(*call), np.uint32).reshape(-1, ENTRIES) for call in first)
+        return
+    waiting = chain(first, waiting)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         pending = [pool.submit(signatures_of_places, *call) for call in islice(waiting, 2 * workers)]
         while pending:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from pydantic import BaseModel
 
 from palestra.core.errors import PalestraError, suggestion
-from palestra.data.export import rows, schemas
+from palestra.data.export import rows, schemas, task_schemas
 from palestra.data.export.choice import ExportFormat
 
 Target: TypeAlias = Literal["generic", "trl", "verl", "openrlhf", "nemo-rl", "nemo-customizer"]
@@ -88,13 +88,13 @@ LAYOUTS: Mapping[tuple[ExportFormat, Target], Layout] = MappingProxyType(
         ),
         ("prm", "generic"): Layout(schemas.GenericSteps, rows.steps_generic, read_with="any JSONL reader"),
         ("prm", "trl"): Layout(schemas.Stepwise, rows.steps_trl, read_with="stepwise supervision"),
-        ("grpo", "generic"): Layout(schemas.GenericPrompt, rows.prompt_generic, read_with="any JSONL reader"),
-        ("grpo", "trl"): Layout(schemas.TrlPrompt, rows.prompt_trl, read_with="GRPOTrainer"),
-        ("grpo", "verl"): Layout(schemas.VerlPrompt, rows.prompt_verl, "parquet", "RLHFDataset"),
+        ("grpo", "generic"): Layout(task_schemas.GenericPrompt, rows.prompt_generic, read_with="any JSONL reader"),
+        ("grpo", "trl"): Layout(task_schemas.TrlPrompt, rows.prompt_trl, read_with="GRPOTrainer"),
+        ("grpo", "verl"): Layout(task_schemas.VerlPrompt, rows.prompt_verl, "parquet", "RLHFDataset"),
         ("grpo", "openrlhf"): Layout(
-            schemas.LabelPrompt, rows.prompt_openrlhf, read_with="PromptDataset, `input_key`, `label_key`"
+            task_schemas.LabelPrompt, rows.prompt_openrlhf, read_with="PromptDataset, `input_key`, `label_key`"
         ),
-        ("grpo", "nemo-rl"): Layout(schemas.GymRow, rows.prompt_gym, read_with="NemoGymDataset"),
+        ("grpo", "nemo-rl"): Layout(task_schemas.GymRow, rows.prompt_gym, read_with="NemoGymDataset"),
     }
 )
 

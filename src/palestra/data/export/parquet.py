@@ -1,6 +1,7 @@
 """Parquet files of training sets, with a fixed schema: what pandas guesses changes with the rows it sees."""
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as arrow
@@ -25,23 +26,30 @@ MESSAGE = arrow.struct(
 SPOKEN = arrow.struct([("role", TEXT), ("content", TEXT)])
 """A message of a prompt, as verl's own data sets have it."""
 
-SCHEMAS = {
-    "MessagesOnly": arrow.schema([("messages", arrow.list_(MESSAGE))]),
-    "VerlPrompt": arrow.schema(
-        [
-            ("data_source", TEXT),
-            ("prompt", arrow.list_(SPOKEN)),
-            ("ability", TEXT),
-            ("reward_model", arrow.struct([("style", TEXT), ("ground_truth", TEXT)])),
-            (
-                "extra_info",
-                arrow.struct(
-                    [("index", arrow.int64()), ("split", TEXT), ("need_tools_kwargs", arrow.bool_()), ("tools", TEXT)]
+SCHEMAS = MappingProxyType(
+    {
+        "MessagesOnly": arrow.schema([("messages", arrow.list_(MESSAGE))]),
+        "VerlPrompt": arrow.schema(
+            [
+                ("data_source", TEXT),
+                ("prompt", arrow.list_(SPOKEN)),
+                ("ability", TEXT),
+                ("reward_model", arrow.struct([("style", TEXT), ("ground_truth", TEXT)])),
+                (
+                    "extra_info",
+                    arrow.struct(
+                        [
+                            ("index", arrow.int64()),
+                            ("split", TEXT),
+                            ("need_tools_kwargs", arrow.bool_()),
+                            ("tools", TEXT),
+                        ]
+                    ),
                 ),
-            ),
-        ]
-    ),
-}
+            ]
+        ),
+    }
+)
 
 
 class ParquetWriter:
