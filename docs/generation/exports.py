@@ -27,7 +27,8 @@ INTRODUCTION = """\
 
 What [`palestra export`](cli.md#palestra-export) writes. Each set is a folder with `train.jsonl` or `train.parquet`,
 with `--validation` also a validation file, `schema.json` (the JSON Schema of a row) and `export_report.json` (what was
-read, left out and why, and what the check against the chat template found). How rollouts become examples is in
+read, left out and why, and what the check against the chat template found). Lines of rollouts are described in
+[Rollout format](rollout-format.md); how they become examples is in
 [Train offline with rollouts](../tutorials/offline-training-with-rollouts.md).
 """
 
