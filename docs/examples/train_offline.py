@@ -2,16 +2,18 @@
 
 import sys
 
+import torch
 from datasets import load_dataset
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 
 def main(model: str, sft: str, dpo: str, output: str, steps: int = -1) -> None:
-    sft_config = SFTConfig(output_dir=f"{output}/sft", completion_only_loss=True, max_steps=steps, report_to=[])
+    settings = {"max_steps": steps, "report_to": [], "use_cpu": not torch.cuda.is_available()}
+    sft_config = SFTConfig(output_dir=f"{output}/sft", completion_only_loss=True, **settings)
     imitation = SFTTrainer(model=model, args=sft_config, train_dataset=rows(sft))
     imitation.train()
     imitation.save_model(f"{output}/sft")
-    dpo_config = DPOConfig(output_dir=f"{output}/dpo", beta=0.1, max_steps=steps, report_to=[])
+    dpo_config = DPOConfig(output_dir=f"{output}/dpo", beta=0.1, **settings)
     preference = DPOTrainer(model=f"{output}/sft", args=dpo_config, train_dataset=rows(dpo))
     preference.train()
     preference.save_model(f"{output}/dpo")

@@ -42,7 +42,7 @@ def enter(folders: Sequence[str], scratch_mb: int) -> None:
     if child:
         wait_outside(child)
     kernel.control(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    mount_own(scratch_mb)
+    mount_own(folders, scratch_mb)
 
 
 def become_unprivileged() -> None:
@@ -120,14 +120,11 @@ def place(source: int, target: str, *, devices: bool = False) -> None:
     kernel.bind(path, target, devices=devices)
 
 
-def mount_own(scratch_mb: int) -> None:
-    """The fresh /proc of this process namespace, and one size-capped tmpfs behind all that can be written."""
+def mount_own(folders: Sequence[str], scratch_mb: int) -> None:
+    """One size-capped tmpfs behind all that can be written, and the fresh /proc of this process namespace."""
     quiet = kernel.MS_NOSUID | kernel.MS_NODEV
-    try:
-        kernel.mount("proc", "/proc", "proc", quiet | kernel.MS_NOEXEC)
-    except OSError:
-        # A container that masks /proc: none is better than the outer one.
-        kernel.mount("tmpfs", "/proc", "tmpfs", quiet | kernel.MS_RDONLY, "size=4k,mode=555")
+    covered = [path for path in shown(folders) if path.startswith(tuple(f"{own}/" for own in SCRATCH))]
+    sources = {path: os.open(path, os.O_PATH) for path in covered}
     options = f"size={scratch_mb}m,nr_inodes={scratch_mb * 256},mode=755"
     kernel.mount("tmpfs", "/sandbox", "tmpfs", quiet, options)
     for path in (*SCRATCH[1:], SCRATCH[0]):
@@ -135,3 +132,27 @@ def mount_own(scratch_mb: int) -> None:
         os.mkdir(inner)
         os.chmod(inner, 0o1777)  # noqa: S103 - one user lives here
         kernel.mount(inner, path, flags=kernel.MS_BIND)
+    show_again(sources)
+    try:
+        kernel.mount("proc", "/proc", "proc", quiet | kernel.MS_NOEXEC)
+    except OSError:
+        # A container that masks /proc: none is better than the outer one.
+        kernel.mount("tmpfs", "/proc", "tmpfs", quiet | kernel.MS_RDONLY, "size=4k,mode=555")
+
+
+def show_again(sources: dict[str, int]) -> None:
+    """Folders of the machine that lie where runs write, such as an environment in /tmp: each below a mount of its own,
+    which is read-only like them, so that nothing of a run can stay there."""
+    quiet = kernel.MS_NOSUID | kernel.MS_NODEV
+    tops: dict[str, None] = {}
+    for path, source in sources.items():
+        own = next(own for own in SCRATCH if path.startswith(f"{own}/"))
+        top = f"{own}/{path.removeprefix(f'{own}/').partition('/')[0]}"
+        if top not in tops:
+            os.mkdir(top)
+            kernel.mount("tmpfs", top, "tmpfs", quiet, "size=64k,mode=755")
+        tops[top] = None
+        place(source, path)
+        os.close(source)
+    for top in tops:
+        kernel.mount("none", top, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | quiet)

@@ -149,6 +149,9 @@ class Server:
             os.chmod(folder, 0o1777)  # noqa: S103 - one user lives here
             for name in os.listdir(folder):
                 path = f"{folder}/{name}"
+                if os.path.ismount(path):
+                    # A folder of the machine that lies here; nothing can be written to it.
+                    continue
                 try:
                     if os.path.isdir(path) and not os.path.islink(path):
                         open_up(path)
