@@ -210,3 +210,11 @@ def test_the_gsm8k_questions_become_valid_tasks(shared: Path, tmp_path: Path) ->
     assert main(["data", "convert", str(source), "--mapping", str(toml), "--output", str(output)]) == 0
     assert len(output.read_text().splitlines()) == 1319
     assert main(["data", "validate", str(output), "--strict"]) == 0
+
+
+def test_the_limit_of_csv_cells_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("question\n" + "x" * 200_000 + "\n")
+    usual = csv.field_size_limit()
+    assert [len(row.content["question"]) for row in read_rows(path)] == [200_000]
+    assert csv.field_size_limit() == usual

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from palestra.cli.main import main
@@ -128,6 +128,8 @@ def test_no_line_hides_another(contents: list[bytes]) -> None:
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
                         st.sampled_from([*TASK, *ROLLOUT, "input", "tools", "role", "content", "palestra", "output"]),
                         inner, max_size=4), max_leaves=12))  # fmt: skip
+@example({"responses_create_params": {"responses_create_params": None, "input": ""}, "response": True})
+@example({"responses_create_params": {"input": ""}, "response": {"output": {"a": 1}}})
 def test_no_row_breaks_the_validator(value: Any) -> None:
     row = value if isinstance(value, dict) else {"responses_create_params": value}
     for kind in ("task", "rollout", "failure", "materialized_input"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from palestra.core.errors import Failure, PalestraError
 from palestra.core.sandbox import Input, Limits, Program, Run
+from palestra.sandbox import nursery
 from palestra.sandbox import open as opening
 from palestra.sandbox.canaries import Canary
 from palestra.sandbox.local import LocalSandbox
@@ -230,3 +232,30 @@ def test_paths_do_not_lead_out_of_a_workspace(path: str) -> None:
                 await workspace.read(path)
 
     in_sandbox(work)
+
+
+def test_an_environment_below_tmp_is_shown_and_nothing_can_be_left_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        (shown / "deep").mkdir()
+        (shown / "deep" / "module.py").write_text("word = 'seen'\n")
+        shown.chmod(0o755)
+        usual = nursery.prefixes
+        monkeypatch.setattr(
+            nursery, "prefixes", lambda *, with_packages: [*usual(with_packages=with_packages), str(shown / "deep")]
+        )
+        reading = f"print(open('{shown}/deep/module.py').read(), end='')"
+        leaving = (
+            "import os\n"
+            f"for path in ('{shown}/deep/left', '{shown}/left'):\n"
+            "    try: open(path, 'w')\n"
+            "    except OSError as error: print(error.strerror)\n"
+            "open('/tmp/left', 'w').close()\nprint(sorted(os.listdir('/tmp')))"
+        )
+        first, second, third = run_all([reading, leaving, reading])
+        assert first.output == third.output == "word = 'seen'\n"
+        assert second.output.splitlines() == ["Read-only file system"] * 2 + [str(["left", shown.name])]
+    finally:
+        shutil.rmtree(shown)

@@ -109,7 +109,8 @@ def tool_problems(tools: list[Mapping[str, Any]]) -> Iterator[Problem]:
 def conversation_problems(row: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Problem]:
     asked = params["input"] if isinstance(params["input"], list) else []
     response = row.get("response")
-    output = (response.get("output") if isinstance(response, dict) else None) or []
+    output = response.get("output") if isinstance(response, dict) else None
+    output = output if isinstance(output, list) else []
     # Each transition repeats what came before it, so each is a conversation of its own.
     conversations = output if output and isinstance(output[0], list) else [[*asked, *output]]
     for conversation in conversations:
