@@ -57,7 +57,7 @@ class ModelRoutes:
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
         async def guard(request: Request) -> Response:
-            self.door.check(request)
+            await self.door.admit(request)
             return await endpoint(request)
 
         return guard

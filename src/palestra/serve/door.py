@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
+from palestra.core.deadline import TimeLimits
 from palestra.serve.refusals import Refusal
 from palestra.wire.encoding import decode
 
 Result = TypeVar("Result")
 
 MAX_BODY_BYTES = 16 * 2**20
-BODY_TIMEOUT_S = 30.0
+BODIES = TimeLimits(30.0)
+"""How long a body may take to arrive."""
 GONE_STATUS = 499
 """What nginx writes for a client that did not wait; nobody reads it."""
 
@@ -25,26 +27,37 @@ GONE_STATUS = 499
 class Door:
     """Lets in at most `max_requests` at a time; the rest is told to come back."""
 
-    api_key: str | None = None
+    token: str | None = None
     """What clients must send as bearer token; None if anyone who can connect may ask."""
     loopback_only: bool = True
     max_requests: int = 1024
     request_timeout_s: float = 600.0
     inside: int = 0
 
-    def check(self, request: Request) -> None:
+    async def admit(self, request: Request) -> None:
         """Raises Refusal for a caller that may not ask."""
+        self.check_token(request)
+        try:
+            self.check_names(request)
+        except Refusal:
+            # A browser, perhaps: it reads no answer before it has sent its body.
+            await bounded(request)
+            raise
+
+    def check_names(self, request: Request) -> None:
         named = [request.headers.get("host", "")]
         if "origin" in request.headers:
             named.append(urlsplit(request.headers["origin"]).netloc)
         # A page in a browser can make requests here, under the name of its own host or of this one.
         if self.loopback_only and not all(map(is_loopback, named)):
             raise Refusal(403, f"this server answers on the loopback only, not for {' and '.join(named)}")
-        if self.api_key is None:
+
+    def check_token(self, request: Request) -> None:
+        if self.token is None:
             return
         sent = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(sent.encode(), self.api_key.encode()):
-            raise Refusal(401, "the API key is missing or wrong", code="invalid_api_key")
+        if not hmac.compare_digest(sent.encode(), self.token.encode()):
+            raise Refusal(401, "the token is missing or wrong", code="invalid_api_key")
 
     async def answer(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
         """What `work` gives, if there is room for it, in time, and as long as its client waits."""
@@ -75,25 +88,48 @@ async def departure(request: Request) -> None:
 
 async def json_object(request: Request) -> dict[str, Any]:
     """The body of a request. Raises Refusal if it is too long, too slow, or no JSON object."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, "the Content-Type must be application/json")
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            raw = await bounded(request)
-    except TimeoutError:
-        raise Refusal(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from None
-    except ClientDisconnect:
-        raise Refusal(GONE_STATUS, "the client has gone") from None
+    return (await raw_object(request))[1]
+
+
+async def raw_object(request: Request) -> tuple[bytes, dict[str, Any]]:
+    """The body of a request, as it came and decoded. Raises Refusal as `json_object`."""
+    raw = await raw_body(request)
     try:
         body = decode(raw)
     except ValueError as error:
         raise Refusal(400, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise Refusal(400, f"the body must be a JSON object, got {raw[:50].decode(errors='replace')!r}")
-    return body
+    return raw, body
+
+
+def is_object(raw: bytes) -> bool:
+    """Whether this is the JSON text of an object."""
+    try:
+        return isinstance(decode(raw), dict)
+    except ValueError:
+        return False
+
+
+async def raw_body(request: Request) -> bytes:
+    """The body of a request that says it is JSON. Raises Refusal if it does not, or is too long or too slow."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(415, "the Content-Type must be application/json")
+    return await bounded(request)
 
 
 async def bounded(request: Request) -> bytes:
+    """The body of a request. Raises Refusal if it is too long or too slow."""
+    try:
+        with BODIES.limit():
+            return await read(request)
+    except TimeoutError:
+        raise Refusal(408, f"the body did not arrive within {BODIES.seconds:g} s", closes=True) from None
+    except ClientDisconnect:
+        raise Refusal(GONE_STATUS, "the client has gone") from None
+
+
+async def read(request: Request) -> bytes:
     announced = request.headers.get("content-length", "0")
     raw = bytearray()
     too_long = announced.isdecimal() and int(announced) > MAX_BODY_BYTES
@@ -104,7 +140,7 @@ async def bounded(request: Request) -> bytes:
             if too_long:
                 break
     if too_long:
-        raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
+        raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes", closes=True)
     return bytes(raw)
 
 
@@ -115,3 +151,8 @@ def is_loopback(netloc: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine only."""
+    return is_loopback(f"[{host}]" if ":" in host else host)
