@@ -46,8 +46,10 @@ async def answered(url: str, case: dict[str, Any]) -> tuple[list[int], bytes]:
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     received = bytearray()
 
+    wanted = PIPELINED if case["expect"] == "200s" else 1
+
     async def receive() -> None:
-        while piece := await reader.read(65536):
+        while len(STATUS.findall(bytes(received))) < wanted and (piece := await reader.read(65536)):
             received.extend(piece)
 
     receiving = asyncio.create_task(receive())
@@ -62,11 +64,7 @@ async def answered(url: str, case: dict[str, Any]) -> tuple[list[int], bytes]:
             await asyncio.sleep(SHORT_S / 8 if "drip" in made else 0)
         if "half_close" in made:
             writer.write_eof()
-    wanted = PIPELINED if case["expect"] == "200s" else 1
-    with suppress(TimeoutError):
-        async with asyncio.timeout(3 * SHORT_S if case["expect"] == "any" else PATIENCE_S):
-            while not receiving.done() and len(STATUS.findall(bytes(received))) < wanted:
-                await asyncio.sleep(0.01)
+    await asyncio.wait({receiving}, timeout=3 * SHORT_S if case["expect"] == "any" else PATIENCE_S)
     receiving.cancel()
     with suppress(ConnectionError, asyncio.CancelledError):
         await receiving

@@ -5,6 +5,7 @@ import json
 import os
 from contextlib import AsyncExitStack
 
+from palestra.cli.event_loop import run_busy
 from palestra.cli.options import read_options
 from palestra.collection.config import EVERY_ENVIRONMENT
 from palestra.collection.endpoints import Endpoints
@@ -57,7 +58,7 @@ def serve_environments(arguments: argparse.Namespace) -> int:
             said = {"environment": name, "url": url_of(opened), "pid": os.getpid()}
             print(json.dumps(said) if arguments.json else f"serving {name} at {said['url']}", flush=True)
 
-    return serve(build, announce)
+    return run_busy(serve(build, announce))
 
 
 def cookie_of(source: Source) -> str:

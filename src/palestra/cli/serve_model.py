@@ -5,6 +5,7 @@ import json
 import os
 from contextlib import AsyncExitStack
 
+from palestra.cli.event_loop import run_busy
 from palestra.cli.options import validated
 from palestra.collection.config import ModelChoice
 from palestra.collection.endpoints import Endpoints
@@ -43,7 +44,7 @@ def serve_model(arguments: argparse.Namespace) -> int:
         said = {"url": url, "models": names, "pid": os.getpid()}
         print(json.dumps(said) if arguments.json else f"serving {names[0]} at {url}", flush=True)
 
-    return serve(build, announce)
+    return run_busy(serve(build, announce))
 
 
 def opened(arguments: argparse.Namespace) -> Model:

@@ -59,16 +59,15 @@ def step_of(answer: Answer, server: str) -> Step:
         _check_reached(answer, route)
         raise Failure("environment", f"{route} answered {answer.status}: {_words(answer)}")
     document = document_of(answer, route, "environment")
-    seen = cast("object", document.get("obs"))
-    done = document.get("done")
-    entries = cast("list[Any]", seen) if isinstance(seen, list) else list[Any]([None])
-    if not all(isinstance(item, dict) for item in entries):
+    done: object = document.get("done")
+    seen: list[Any] = document["obs"] if isinstance(document.get("obs"), list) else [document.get("obs")]
+    if not all(isinstance(item, dict) for item in seen):
         raise Failure("environment", f"{route} answered with obs that are no items: {str(seen)[:100]!r}")
     if not isinstance(done, bool):
         raise Failure("environment", f"{route} answered with done = {str(done)[:100]!r}")
     with boundary("environment"):
         reward = _number("reward", document.get("reward")) if document.get("has_reward", True) else None
-    return Step(tuple(entries), done=done, reward=reward)
+    return Step(tuple(seen), done=done, reward=reward)
 
 
 def verdict_of(answer: Answer, row: Mapping[str, Any], server: str) -> Verdict:

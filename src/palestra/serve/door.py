@@ -4,13 +4,13 @@ import asyncio
 import hmac
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from starlette.requests import ClientDisconnect, Request
-
 from palestra.core.deadline import TimeLimits
+from palestra.serve.asgi import Call
 from palestra.serve.refusals import Refusal
 from palestra.wire.encoding import decode
 
@@ -34,39 +34,39 @@ class Door:
     request_timeout_s: float = 600.0
     inside: int = 0
 
-    async def admit(self, request: Request) -> None:
+    async def admit(self, call: Call) -> None:
         """Raises Refusal for a caller that may not ask."""
-        self.check_token(request)
+        self.check_token(call)
         try:
-            self.check_names(request)
+            self.check_names(call)
         except Refusal:
             # A browser, perhaps: it reads no answer before it has sent its body.
-            await bounded(request)
+            await bounded(call)
             raise
 
-    def check_names(self, request: Request) -> None:
-        named = [request.headers.get("host", "")]
-        if "origin" in request.headers:
-            named.append(urlsplit(request.headers["origin"]).netloc)
+    def check_names(self, call: Call) -> None:
+        named = [call.header(b"host")]
+        if origin := call.header(b"origin"):
+            named.append(urlsplit(origin).netloc)
         # A page in a browser can make requests here, under the name of its own host or of this one.
         if self.loopback_only and not all(map(is_loopback, named)):
             raise Refusal(403, f"this server answers on the loopback only, not for {' and '.join(named)}")
 
-    def check_token(self, request: Request) -> None:
+    def check_token(self, call: Call) -> None:
         if self.token is None:
             return
-        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+        sent = call.header(b"authorization").removeprefix("Bearer ")
         if not hmac.compare_digest(sent.encode(), self.token.encode()):
             raise Refusal(401, "the token is missing or wrong", code="invalid_api_key")
 
-    async def answer(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    async def answer(self, call: Call, work: Coroutine[Any, Any, Result]) -> Result:
         """What `work` gives, if there is room for it, in time, and as long as its client waits."""
         if self.inside >= self.max_requests:
             work.close()
             message = f"{self.inside} requests are being answered or waiting"
             raise Refusal(429, message, code="rate_limit_exceeded", retry_after_s=1)
         self.inside += 1
-        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(departure(request))
+        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(departure(call))
         try:
             await asyncio.wait({working, leaving}, timeout=self.request_timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
@@ -80,20 +80,20 @@ class Door:
             leaving.cancel()
 
 
-async def departure(request: Request) -> None:
+async def departure(call: Call) -> None:
     """Returns when the client has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
+    while (await call.receive())["type"] != "http.disconnect":
         pass
 
 
-async def json_object(request: Request) -> dict[str, Any]:
+async def json_object(call: Call) -> dict[str, Any]:
     """The body of a request. Raises Refusal if it is too long, too slow, or no JSON object."""
-    return (await raw_object(request))[1]
+    return (await raw_object(call))[1]
 
 
-async def raw_object(request: Request) -> tuple[bytes, dict[str, Any]]:
+async def raw_object(call: Call) -> tuple[bytes, dict[str, Any]]:
     """The body of a request, as it came and decoded. Raises Refusal as `json_object`."""
-    raw = await raw_body(request)
+    raw = await raw_body(call)
     try:
         body = decode(raw)
     except ValueError as error:
@@ -111,39 +111,41 @@ def is_object(raw: bytes) -> bool:
         return False
 
 
-async def raw_body(request: Request) -> bytes:
+async def raw_body(call: Call) -> bytes:
     """The body of a request that says it is JSON. Raises Refusal if it does not, or is too long or too slow."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if call.header(b"content-type").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(415, "the Content-Type must be application/json")
-    return await bounded(request)
+    return await bounded(call)
 
 
-async def bounded(request: Request) -> bytes:
+async def bounded(call: Call) -> bytes:
     """The body of a request. Raises Refusal if it is too long or too slow."""
     try:
         with BODIES.limit():
-            return await read(request)
+            return await read(call)
     except TimeoutError:
         raise Refusal(408, f"the body did not arrive within {BODIES.seconds:g} s", closes=True) from None
-    except ClientDisconnect:
-        raise Refusal(GONE_STATUS, "the client has gone") from None
 
 
-async def read(request: Request) -> bytes:
-    announced = request.headers.get("content-length", "0")
-    raw = bytearray()
-    too_long = announced.isdecimal() and int(announced) > MAX_BODY_BYTES
-    if not too_long:
-        async for chunk in request.stream():
-            raw += chunk
-            too_long = len(raw) > MAX_BODY_BYTES
-            if too_long:
-                break
-    if too_long:
+async def read(call: Call) -> bytes:
+    announced = call.header(b"content-length") or "0"
+    pieces: list[bytes] = []
+    size = int(announced) if announced.isdecimal() else 0
+    more = size <= MAX_BODY_BYTES
+    size = 0 if more else size
+    while more:
+        message = await call.receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(GONE_STATUS, "the client has gone")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        more = message.get("more_body", False) and size <= MAX_BODY_BYTES
+    if size > MAX_BODY_BYTES:
         raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes", closes=True)
-    return bytes(raw)
+    return b"".join(pieces)
 
 
+@lru_cache(1024)
 def is_loopback(netloc: str) -> bool:
     """Whether `host[:port]`, or a host alone, is this machine to itself."""
     try:

@@ -29,6 +29,9 @@ class Episode:
     """One session of a client."""
 
     id: str
+    """What its client names it by, signed."""
+    cookie: bytes
+    """The header that tells its client so."""
     session: Session | None
     """None if the client brought no row yet, or if the episode is over."""
     row: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -83,7 +86,9 @@ class Episodes:
             session = await self.host.open(row, seed=seed) if row is not None else None
         finally:
             self.opening -= 1
-        episode = Episode(uuid.uuid4().hex, session, row or {}, time.monotonic())
+        identity = self.signed(uuid.uuid4().hex)
+        cookie = f"{self.cookie}={identity}; path=/; HttpOnly; SameSite=lax".encode()
+        episode = Episode(identity, cookie, session, row or {}, time.monotonic())
         self.open_episodes[episode.id] = episode
         return episode
 
@@ -141,14 +146,6 @@ class Episodes:
             await asyncio.gather(*map(self.drop, some))
         await self.host.close()
 
-    def signed(self, episode: Episode) -> str:
-        """The value of the episode's cookie."""
-        return f"{episode.id}.{self.signature(episode.id)}"
-
-    def identity(self, value: str) -> str | None:
-        """The id that a cookie's value names, if this server (or one with the same secret) gave it."""
-        identity, _, signature = value.partition(".")
-        return identity if hmac.compare_digest(signature.encode(), self.signature(identity).encode()) else None
-
-    def signature(self, identity: str) -> str:
-        return hmac.new(self.key, identity.encode(), hashlib.sha256).hexdigest()[:SIGNATURE_DIGITS]
+    def signed(self, name: str) -> str:
+        """A name that only a server with the same secret can have given."""
+        return f"{name}.{hmac.new(self.key, name.encode(), hashlib.sha256).hexdigest()[:SIGNATURE_DIGITS]}"

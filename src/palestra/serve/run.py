@@ -79,15 +79,11 @@ Build = Callable[[AsyncExitStack], Awaitable[Sequence[Listening]]]
 """Makes what is served, in the event loop that serves it; the stack closes what it needs."""
 
 
-def serve(build: Build, announce: Callable[[], None]) -> int:
+async def serve(build: Build, announce: Callable[[], None]) -> int:
     """Answer on all sockets until SIGINT or SIGTERM, which end this once the requests at work had GRACE_S to finish.
 
     `announce` is called when all answer. Returns the exit code that the signal stands for.
     """
-    return asyncio.run(built(build, announce))
-
-
-async def built(build: Build, announce: Callable[[], None]) -> int:
     async with AsyncExitStack() as stack:
         return await until_signal(await build(stack), announce)
 
