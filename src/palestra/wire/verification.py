@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from palestra.core.session import Step
 from palestra.core.verdict import Verdict
-from palestra.wire.items import Described, Response
+from palestra.wire.items import Response
 from palestra.wire.response import BLANK
 from palestra.wire.rows import FAILURE_CLASS, OPTIONAL_PARAMS, PARAMS
 
@@ -32,7 +32,7 @@ JUDGE_ERROR = "_ng_failure_judge_error"
 NULLS = MappingProxyType({**dict.fromkeys(BLANK), "parallel_tool_calls": True, "tool_choice": "auto", "tools": ()})
 
 
-class CreateParams(Described):
+class CreateParams(BaseModel):
     """`responses_create_params`, to the names; a server of NeMo Gym refuses all others."""
 
     model_config = ConfigDict(extra="forbid")
@@ -62,13 +62,19 @@ class CreateParams(Described):
     stream: Literal[False] | None = None
 
 
-class SeedBody(Described):
+class Body(BaseModel):
+    """A row: what else it holds is the environment's."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class SeedBody(Body):
     """A row, or as much of one as the client has."""
 
     responses_create_params: CreateParams | None = None
 
 
-class RunBody(Described):
+class RunBody(Body):
     """A row to be played."""
 
     responses_create_params: CreateParams
