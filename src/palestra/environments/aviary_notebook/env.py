@@ -1,0 +1,178 @@
+"""Data analysis in a notebook: cells run in the sandbox, and the submitted answer is compared with the right one."""
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from random import Random
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+import palestra
+from palestra import Environment, Item, Step, Task, Transcript, Verdict, tool
+from palestra.core.sandbox import Limits
+from palestra.core.transcript import ENV_STATE, Call, function_calls, user_message
+from palestra.grading.numbers import exact, only_number
+
+from .generation import make_task
+from .notebook import Notebook
+
+INSTRUCTIONS = (
+    "Analyse the data in the notebook: edit_cell appends a cell of Python, or rewrites the one whose index you give. "
+    "What a cell prints and the value of its last expression are shown. The files lie in the working directory. When "
+    "you know the answer, call submit_answer; that ends the task."
+)
+TAKEN = "The answer was taken."
+MAX_ANSWER_CHARACTERS = 1000
+
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+
+
+class NotebookTask(Task):
+    question: str
+    """What is asked about the files."""
+    files: dict[FileName, str] = Field(default_factory=dict)
+    """Texts by file name, in the working directory of the notebook."""
+    expected_answer: str
+    """The right answer: a number, or a text."""
+    answer_kind: Literal["number", "text"] = "text"
+    """How it is compared: as a number, or as a text whose case and blanks do not count."""
+    tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """How far a number may be off; 0.005 for two decimals."""
+
+
+class AviaryNotebook(Environment[NotebookTask]):
+    adds_to_rows = True
+
+    class Options(palestra.Options):
+        max_steps: int | None = Field(default=30, ge=1)
+        """The episode ends after so many replies."""
+        cell_timeout_s: float = Field(default=10.0, gt=0)
+        """CPU seconds that one cell may take; four times as long may pass on the clock of a busy machine."""
+        memory_mb: int = Field(default=2048, ge=64)
+        """Of the notebook's Python process, in MiB."""
+        max_output_characters: int = Field(default=3000, ge=100)
+        """Of the output that is shown of a cell."""
+        max_cells: int = Field(default=100, ge=1)
+        """Of one notebook."""
+
+    def setup(self) -> None:
+        self.steps = 0
+        self.answered = False
+        self.opened = AsyncExitStack()
+        self.notebook: Notebook | None = None
+
+    async def close(self) -> None:
+        self.notebook = None
+        await self.opened.aclose()
+
+    def prompt(self) -> list[Item]:
+        listed = ", ".join(self.task.files) or "none"
+        return [user_message(f"{self.task.question}\n\n{INSTRUCTIONS}\nFiles: {listed}")]
+
+    async def step(self, items: Sequence[Item]) -> Step:
+        answer = await super().step(items)
+        self.steps += 1
+        over = self.answered or self.steps == self.options.max_steps
+        if answer.done or over or not function_calls(items):
+            return Step(answer.items, done=answer.done or over)
+        return Step((*answer.items, self.state()), done=False)
+
+    def state(self) -> Item:
+        """The notebook as the model sees it; a later one takes the place of this one."""
+        shown = self.notebook.shown() if self.notebook is not None else "The notebook is empty."
+        return {**user_message(shown), ENV_STATE: True}
+
+    @tool
+    async def edit_cell(self, contents: str, idx: int | None = None) -> str:
+        """Append a code cell to the notebook and run it, or rewrite a cell and run all of them again.
+
+        Args:
+            contents: The Python code of the cell.
+            idx: The index of the cell to rewrite, from 0. Left out, the cell is appended.
+        """
+        if self.answered:
+            raise ValueError("the answer was submitted already")
+        notebook = await self.running()
+        return await notebook.edit(contents, idx)
+
+    @tool
+    async def list_dir(self, directory: str = ".") -> str:
+        """List the files in a directory.
+
+        Args:
+            directory: The directory; the working directory of the notebook if left out.
+        """
+        notebook = await self.running()
+        return await notebook.listed(directory)
+
+    @tool
+    async def submit_answer(self, answer: str) -> str:
+        """Submit the answer to the question. This ends the task; only the first answer counts.
+
+        Args:
+            answer: A number without a unit, or a name, as the question asks.
+        """
+        if self.answered:
+            raise ValueError("the answer was submitted already")
+        self.answered = True
+        return TAKEN
+
+    async def running(self) -> Notebook:
+        """The notebook, in the sandbox from its first use on."""
+        if self.notebook is None:
+            seconds = self.options.cell_timeout_s
+            limits = Limits(
+                cpu_s=seconds,
+                wall_s=4 * seconds,
+                memory_mb=self.options.memory_mb,
+                output_bytes=8 * self.options.max_output_characters,
+            )
+            self.notebook = Notebook(
+                lambda: self.context.sandbox.interpreter(limits=limits, prelude=files_in_code(self.task.files)),
+                most=self.options.max_output_characters,
+                max_cells=self.options.max_cells,
+            )
+            self.opened.push_async_callback(self.notebook.close)
+        return self.notebook
+
+    def verify(self, transcript: Transcript) -> Verdict:
+        answer = next((text for text in map(answer_of, transcript.calls_of("submit_answer")) if text is not None), None)
+        right = answer is not None and self.is_right(answer)
+        reason = "no answer was submitted" if answer is None else f"{answer[:80]!r} is another answer"
+        cells = len(transcript.calls_of("edit_cell"))
+        metrics = {"extracted_answer": answer, "edits": cells}
+        return Verdict(float(right), metrics=metrics, reason=None if right else reason)
+
+    def is_right(self, answer: str) -> bool:
+        expected = self.task.expected_answer
+        if self.task.answer_kind == "text":
+            return " ".join(answer.casefold().split()) == " ".join(expected.casefold().split())
+        found, wanted = only_number(answer), exact(expected)
+        if wanted is None:
+            raise ValueError(f"expected_answer must be a number where answer_kind is, got {expected!r}")
+        return found is not None and abs(found - wanted) <= (exact(self.task.tolerance) or 0)
+
+    @classmethod
+    def generate(cls, seed: int, n: int, options: Options) -> Iterator[dict[str, Any]]:
+        for number in range(n):
+            yield make_task(Random(f"{seed}/{number}"), number)
+
+
+def answer_of(call: Call) -> str | None:
+    """The answer of a call that was taken for one."""
+    arguments = call.parsed() if call.output == TAKEN else None
+    answer = arguments.get("answer") if arguments else None
+    return answer[:MAX_ANSWER_CHARACTERS] if isinstance(answer, str) else None
+
+
+def files_in_code(files: dict[str, str]) -> str:
+    """Python that writes the files, for an interpreter that knows nothing but code."""
+    packed = base64.b64encode(json.dumps(files).encode()).decode()
+    return (
+        "import base64 as _b, json as _j, pathlib as _p\n"
+        f"for _n, _t in _j.loads(_b.b64decode({packed!r})).items():\n"
+        "    _p.Path(_n).write_text(_t)\n"
+    )
