@@ -115,6 +115,7 @@ def test_a_half_is_right_however_it_is_rounded() -> None:
         ({"expected_answer": " ", "answer_kind": "text"}, "is empty"),
         ({"expected_answer": "ten", "answer_kind": "number"}, "must be a number"),
         ({"expected_answer": "1", "files": {"../a.csv": ""}}, "pattern"),
+        ({"expected_answer": "1", "files": {"a.csv": "x" * 8_000_000, "b.csv": "x" * 8_000_001}}, "16000001 bytes"),
         ({"expected_answer": "1", "tolerance": -1}, "greater than or equal to 0"),
     ],
 )

@@ -25,6 +25,8 @@ from .prompts import EQUIVALENCE, INSTRUCTIONS
 
 TAKEN = "The answer was taken."
 MAX_ANSWER_CHARACTERS = 1000
+MAX_FILE_BYTES = 16_000_000
+"""Of all files of a task together; the sandbox bounds what a process may write."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
@@ -46,7 +48,10 @@ class NotebookTask(Task):
         if self.answer_kind == "number" and exact(self.expected_answer) is None:
             raise ValueError(f"expected_answer must be a number where answer_kind is, got {self.expected_answer!r}")
         if not plain(self.expected_answer):
-            raise ValueError("expected_answer is empty, which nothing submitted would match")
+            raise ValueError("expected_answer is empty, so that submitting nothing would be right")
+        size = sum(len(text.encode()) for text in self.files.values())
+        if size > MAX_FILE_BYTES:
+            raise ValueError(f"the files have {size} bytes together; {MAX_FILE_BYTES} can be shown to a notebook")
         return self
 
 
