@@ -5,27 +5,28 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from random import Random
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-import palestra
-from palestra import Environment, Item, Step, Task, Transcript, Verdict, tool
+from palestra import Item, Step, Task, Transcript, Verdict, tool
 from palestra.core.sandbox import Limits
 from palestra.core.transcript import ENV_STATE, Call, function_calls, user_message
-from palestra.grading.numbers import exact, only_number
+from palestra.grading.judge import Judge
+from palestra.grading.judge_options import JudgeOptions
+from palestra.grading.judge_prompt import JudgePrompt
+from palestra.grading.judged import JudgedEnvironment
+from palestra.grading.numbers import exact
 
 from .generation import make_task
+from .judging import is_right, plain
 from .notebook import Notebook
+from .prompts import EQUIVALENCE, INSTRUCTIONS
 
-INSTRUCTIONS = (
-    "Analyse the data in the notebook: edit_cell appends a cell of Python, or rewrites the one whose index you give. "
-    "What a cell prints and the value of its last expression are shown. The files lie in the working directory. When "
-    "you know the answer, call submit_answer; that ends the task."
-)
 TAKEN = "The answer was taken."
 MAX_ANSWER_CHARACTERS = 1000
-
+MAX_FILE_BYTES = 16_000_000
+"""Of all files of a task together; the sandbox bounds what a process may write."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
@@ -42,11 +43,24 @@ class NotebookTask(Task):
     tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """How far a number may be off; 0.005 for two decimals."""
 
+    @model_validator(mode="after")
+    def answerable(self) -> Self:
+        if self.answer_kind == "number" and exact(self.expected_answer) is None:
+            raise ValueError(f"expected_answer must be a number where answer_kind is, got {self.expected_answer!r}")
+        if not plain(self.expected_answer):
+            raise ValueError("expected_answer is empty, so that submitting nothing would be right")
+        size = sum(len(text.encode()) for text in self.files.values())
+        if size > MAX_FILE_BYTES:
+            raise ValueError(f"the files have {size} bytes together; {MAX_FILE_BYTES} can be shown to a notebook")
+        return self
 
-class AviaryNotebook(Environment[NotebookTask]):
+
+class AviaryNotebook(JudgedEnvironment[NotebookTask]):
     adds_to_rows = True
 
-    class Options(palestra.Options):
+    class Options(JudgeOptions):
+        should_use_judge: bool = False
+        """Ask a judge model about a text that is not the expected one; numbers are always compared."""
         max_steps: int | None = Field(default=30, ge=1)
         """The episode ends after so many replies."""
         cell_timeout_s: float = Field(default=10.0, gt=0)
@@ -57,6 +71,13 @@ class AviaryNotebook(Environment[NotebookTask]):
         """Of the output that is shown of a cell."""
         max_cells: int = Field(default=100, ge=1)
         """Of one notebook."""
+
+        @property
+        def asks_judge(self) -> bool:
+            return self.should_use_judge
+
+        def prompt(self) -> JudgePrompt:
+            return EQUIVALENCE
 
     def setup(self) -> None:
         self.steps = 0
@@ -117,6 +138,8 @@ class AviaryNotebook(Environment[NotebookTask]):
         """
         if self.answered:
             raise ValueError("the answer was submitted already")
+        if len(answer) > MAX_ANSWER_CHARACTERS:
+            raise ValueError(f"an answer has at most {MAX_ANSWER_CHARACTERS} characters; submit what is asked only")
         self.answered = True
         return TAKEN
 
@@ -138,22 +161,27 @@ class AviaryNotebook(Environment[NotebookTask]):
             self.opened.push_async_callback(self.notebook.close)
         return self.notebook
 
-    def verify(self, transcript: Transcript) -> Verdict:
+    async def verify(self, transcript: Transcript) -> Verdict:
         answer = next((text for text in map(answer_of, transcript.calls_of("submit_answer")) if text is not None), None)
-        right = answer is not None and self.is_right(answer)
+        metrics: dict[str, Any] = {"extracted_answer": answer, "edits": len(transcript.calls_of("edit_cell"))}
+        task = self.task
+        right = answer is not None and is_right(answer, task.expected_answer, task.answer_kind, task.tolerance)
         reason = "no answer was submitted" if answer is None else f"{answer[:80]!r} is another answer"
-        cells = len(transcript.calls_of("edit_cell"))
-        metrics = {"extracted_answer": answer, "edits": cells}
+        if self.options.should_use_judge:
+            judge = Judge(self.context, self.options)
+            if answer is not None and plain(answer) and not right and task.answer_kind == "text" and not judge.is_over:
+                right, reason = await self.asked(judge, answer)
+            metrics |= judge.to_metrics()
         return Verdict(float(right), metrics=metrics, reason=None if right else reason)
 
-    def is_right(self, answer: str) -> bool:
-        expected = self.task.expected_answer
-        if self.task.answer_kind == "text":
-            return " ".join(answer.casefold().split()) == " ".join(expected.casefold().split())
-        found, wanted = only_number(answer), exact(expected)
-        if wanted is None:
-            raise ValueError(f"expected_answer must be a number where answer_kind is, got {expected!r}")
-        return found is not None and abs(found - wanted) <= (exact(self.task.tolerance) or 0)
+    async def asked(self, judge: Judge, answer: str) -> tuple[bool, str]:
+        """Whether the judge finds both answers equivalent in both orders, and why not."""
+        question, gold = self.task.question, self.task.expected_answer
+        if not (await judge.compare(question, gold, answer)).is_equal:
+            return False, "the judge finds the answers different"
+        if judge.is_over or (await judge.compare(question, answer, gold, candidate=answer)).is_equal:
+            return True, ""
+        return False, "the judge finds the answers equivalent in one order only"
 
     @classmethod
     def generate(cls, seed: int, n: int, options: Options) -> Iterator[dict[str, Any]]:
@@ -165,14 +193,17 @@ def answer_of(call: Call) -> str | None:
     """The answer of a call that was taken for one."""
     arguments = call.parsed() if call.output == TAKEN else None
     answer = arguments.get("answer") if arguments else None
-    return answer[:MAX_ANSWER_CHARACTERS] if isinstance(answer, str) else None
+    return answer if isinstance(answer, str) else None
 
 
 def files_in_code(files: dict[str, str]) -> str:
-    """Python that writes the files, for an interpreter that knows nothing but code."""
+    """Python that writes the files, for an interpreter that knows nothing but code. It leaves no name behind."""
     packed = base64.b64encode(json.dumps(files).encode()).decode()
     return (
-        "import base64 as _b, json as _j, pathlib as _p\n"
-        f"for _n, _t in _j.loads(_b.b64decode({packed!r})).items():\n"
-        "    _p.Path(_n).write_text(_t)\n"
+        "def _write(packed):\n"
+        "    import base64, json, pathlib\n"
+        "    for name, text in json.loads(base64.b64decode(packed)).items():\n"
+        "        pathlib.Path(name).write_text(text, encoding='utf-8', newline='')\n"
+        f"_write({packed!r})\n"
+        "del _write\n"
     )

@@ -20,13 +20,13 @@ def table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 def number(question: str, files: dict[str, str], answer: float, decimals: int) -> dict[str, Any]:
     told = f"{question} Give a number with {decimals} decimals." if decimals else f"{question} Give a whole number."
+    # The gold answer is not rounded as the reply is: 42.125 is 42.12 for some and 42.13 for others, and both are right.
     return {
         "question": told,
         "files": files,
-        "expected_answer": f"{answer:.{decimals}f}",
+        "expected_answer": f"{answer:.{decimals + 5}f}" if decimals else f"{answer:d}",
         "answer_kind": "number",
-        # What is right to the last decimal asked for, however its half was rounded.
-        "tolerance": 0.6 * 10**-decimals if decimals else 0.0,
+        "tolerance": round(0.5001 * 10**-decimals, decimals + 4) if decimals else 0.0,
     }
 
 
@@ -66,7 +66,7 @@ def missing_values(random: Random) -> dict[str, Any]:
         measured = [round(random.uniform(10, 30), 1) if random.random() > 0.2 else "" for _ in range(3)]
         rows.append((place, *measured))
     whole = sum(all(value != "" for value in row) for row in rows)
-    question = "sensors.csv holds three readings a line, some of which are empty. How many lines have all three?"
+    question = "sensors.csv holds three readings in each line, some of which are empty. How many lines have all three?"
     return number(question, {"sensors.csv": table(("line", "first", "second", "third"), rows)}, whole, 0)
 
 
@@ -88,7 +88,7 @@ def slope(random: Random) -> dict[str, Any]:
     rows = [(day, round(steep * day + random.gauss(40, 5), 2)) for day in range(1, random.randint(20, 40))]
     days, levels = zip(*rows, strict=True)
     found = statistics.linear_regression(days, levels).slope
-    question = "levels.csv holds a level a day. What is the slope of the least-squares line of level over day?"
+    question = "levels.csv holds the level of each day. What is the slope of the least-squares line of level over day?"
     return number(question, {"levels.csv": table(("day", "level"), rows)}, found, 3)
 
 
@@ -114,21 +114,26 @@ def failed_requests(random: Random) -> dict[str, Any]:
         took = random.randint(1, 400)
         slow += status >= 500 and took > 100
         lines.append(json.dumps({"id": place, "response": {"status": status, "took_ms": took}}))
-    question = "requests.jsonl holds a request a line. How many have a status of 500 or more and took more than 100 ms?"
+    question = (
+        "requests.jsonl holds one request in each line. How many of them have a status of 500 or more and took more "
+        "than 100 ms?"
+    )
     return number(question, {"requests.jsonl": "\n".join(lines) + "\n"}, slow, 0)
 
 
 def longest_rise(random: Random) -> dict[str, Any]:
     values = [random.randint(0, 99) for _ in range(random.randint(30, 60))]
-    longest = current = 1
-    for before, after in pairwise(values):
-        current = current + 1 if after > before else 1
-        longest = max(longest, current)
+    begin = longest = longest_begin = 0
+    for place, (before, after) in enumerate(pairwise(values), 1):
+        begin = begin if after > before else place
+        if place - begin > longest:
+            longest, longest_begin = place - begin, begin
     question = (
-        "series.txt holds a value a line, in the order of time. How many values has the longest run of consecutive "
-        "lines in which each value is greater than the one before it?"
+        "series.txt holds one value in each line, in the order of time. At which line, counted from 1, does the "
+        "longest run of consecutive lines begin in which each value is greater than the one before it? If several are "
+        "as long, take the first."
     )
-    return number(question, {"series.txt": "\n".join(map(str, values)) + "\n"}, longest, 0)
+    return number(question, {"series.txt": "\n".join(map(str, values)) + "\n"}, longest_begin + 1, 0)
 
 
 def warmest_room(random: Random) -> dict[str, Any]:
@@ -140,7 +145,9 @@ def warmest_room(random: Random) -> dict[str, Any]:
         first, second = sorted(medians.values(), reverse=True)[:2]
         if first - second > 0.05:
             break
-    question = "rooms.csv holds a temperature a day and room. Which room has the highest median temperature?"
+    question = (
+        "rooms.csv holds the temperature of each room on each day. Which room has the highest median temperature?"
+    )
     return text(
         question, {"rooms.csv": table(("day", "room", "celsius"), rows)}, max(medians, key=lambda room: medians[room])
     )

@@ -8,7 +8,9 @@ from palestra.core.sandbox import Interpreter, Run
 
 Opening = Callable[[], AbstractAsyncContextManager[Interpreter]]
 NOT_RUN = "(not run, as a cell before it failed)"
-LIST = "import os as _o; print('\\n'.join(sorted(_o.listdir({directory!r})))); del _o"
+LIST = "print('\\n'.join(sorted(__import__('os').listdir({directory!r}))))"
+KEPT = "Its names are kept."
+GONE = "All names are gone, and the files that cells made. Rewrite a cell to run all of them again."
 
 
 @dataclass(slots=True)
@@ -95,20 +97,23 @@ def told(run: Run) -> str:
     parts = [run.output.rstrip("\n"), run.errors.rstrip("\n")]
     if run.value is not None:
         parts.append(str(run.value))
+    if run.truncated:
+        parts.append("(what was printed after this was dropped)")
     if not run.ok:
         parts.append(ended(run))
     return "\n".join(part for part in parts if part) or "(no output)"
 
 
 def ended(run: Run) -> str:
+    """How a run failed, in words for the model, and whether what ran before it is still there."""
+    if run.status == "raised":
+        return (run.trace or run.error or "The cell failed.").rstrip("\n")
     what = {
         "cpu_limit": "The cell took too long and was ended.",
         "wall_limit": "The cell took too long and was ended.",
         "memory_limit": "The cell used too much memory and was ended.",
-        "died": "The Python process ended.",
-    }.get(run.status, run.error or "The cell failed.")
-    lost = [note for note in run.notes if "gone" in note]
-    return " ".join([what, *lost])
+    }.get(run.status, "The Python process ended.")
+    return f"{what} {GONE if any('gone' in note for note in run.notes) else KEPT}"
 
 
 def cut(text: str, most: int) -> str:
