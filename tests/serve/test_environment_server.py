@@ -293,6 +293,30 @@ def test_a_broken_judge_is_a_failure_and_no_reward() -> None:
     asyncio.run(used())
 
 
+def test_metrics_of_rollouts_are_those_of_the_wire_format() -> None:
+    rewards = [[1, 0], [1, 1]]
+    rows = [
+        {"reward": reward, "_ng_task_index": task, "_ng_rollout_index": repeat}
+        for task, repeats in enumerate(rewards)
+        for repeat, reward in enumerate(repeats)
+    ]
+
+    async def use(client: Client) -> None:
+        status, told = await client.post("/aggregate_metrics", {"verify_responses": rows})
+        assert status == 200
+        found = told["agent_metrics"]
+        assert (found["mean/reward"], found["std/reward"], found["pass@1/accuracy"]) == (0.75, 0.5, 75.0)
+        assert told["key_metrics"]["mean/reward"] == 0.75
+        assert [group["mean/reward"] for group in told["group_level_metrics"]] == [0.5, 1.0]
+        assert told["group_level_metrics"][0]["rollout_infos"][1]["rollout_id"] == "0:1"
+        empty = {"group_level_metrics": [], "agent_metrics": {}, "key_metrics": {}}
+        assert await client.post("/aggregate_metrics", {"verify_responses": []}) == (200, empty)
+        for wrong in ({}, {"verify_responses": [1]}, {"verify_responses": [{"_ng_task_index": "x"}]}):
+            assert (await client.post("/aggregate_metrics", wrong))[0] == 422
+
+    play(use)
+
+
 def test_what_is_answered_is_json_of_one_shape() -> None:
     async def use(client: Client) -> None:
         await client.post("/seed_session", ROW)

@@ -16,7 +16,8 @@ from palestra.wire.encoding import decode
 
 Result = TypeVar("Result")
 
-MAX_BODY_BYTES = 16 * 2**20
+MAX_BODY_BYTES = 64 * 2**20
+"""A conversation of a million tokens with their ids fits."""
 BODIES = TimeLimits(30.0)
 """How long a body may take to arrive."""
 GONE_STATUS = 499

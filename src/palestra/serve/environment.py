@@ -14,6 +14,7 @@ from palestra.core.session import Session
 from palestra.core.transcript import Transcript, output_text
 from palestra.hosts.local import LocalHost
 from palestra.rollout.replay import replay_turns
+from palestra.serve.aggregate import aggregated
 from palestra.serve.asgi import Answer, Call, Routes
 from palestra.serve.door import Door, is_object, json_object, raw_body, raw_object
 from palestra.serve.episodes import Episode, Episodes
@@ -56,7 +57,11 @@ def environment_app(host: LocalHost, episodes: Episodes, door: Door) -> Routes:
             sweeping.cancel()
             await episodes.close()
 
-    posts = {"/seed_session": routes.seed_session, "/verify": routes.verify}
+    posts = {
+        "/seed_session": routes.seed_session,
+        "/verify": routes.verify,
+        "/aggregate_metrics": routes.aggregate_metrics,
+    }
     if routes.is_stepped:
         posts |= {"/step": routes.step, "/close": routes.close}
     by_path = {path: {"POST": guarded(handler, door)} for path, handler in posts.items()}
@@ -80,6 +85,16 @@ class EnvironmentRoutes:
 
     async def reverify_mode(self, call: Call) -> Answer:
         return answer_of(REVERIFY_MODES[self.reverify])
+
+    async def aggregate_metrics(self, call: Call) -> Answer:
+        rollouts = (await json_object(call)).get("verify_responses")
+        if not isinstance(rollouts, list) or not all(isinstance(rollout, dict) for rollout in rollouts):
+            raise Refusal(422, f"verify_responses must be a list of objects, got {str(rollouts)[:100]!r}")
+        try:
+            told = await asyncio.to_thread(aggregated, rollouts, self.host.source.manifest.answer_key)
+        except ValueError as error:
+            raise Refusal(422, str(error)) from None
+        return Answer(told, headers=(OURS,))
 
     async def seed_session(self, call: Call) -> Answer:
         body = await json_object(call)
