@@ -29,7 +29,7 @@ demo: setup
 
 test: check
 	$(BIN)/python -m pytest -m 'not slow' -n 2
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal
 
 # The frameworks' own loaders and trainers on exported sets. Their pins conflict, so each has an environment of its own.
 FRAMEWORKS := .frameworks

@@ -117,27 +117,29 @@ def test_questions_by_their_usual_fields(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_planted_among_many_rows_and_no_control(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_hundred_planted_among_a_hundred_thousand_rows_and_no_control(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     drawn = random.Random(4)
     questions = list(dict.fromkeys(question(drawn) for _ in range(400)))[:200]
     (tmp_path / "benchmark.jsonl").write_text("".join(json.dumps({"question": text}) + "\n" for text in questions))
     disguises = (lambda text, drawn: text, reworded, embedded)
     planted = [disguises[number % 3](text, drawn) for number, text in enumerate(questions)]
     controls = [control(text, drawn) for text in questions]
-    fillers = [embedded("", drawn) for _ in range(9600)]
+    fillers = [embedded("", drawn) for _ in range(99_600)]
     texts = [*planted, *controls, *fillers]
     places = list(range(len(texts)))
     drawn.shuffle(places)
     rows = tmp_path / "rows.jsonl"
     rows.write_bytes(source.lines_of([source.rollout(texts[place], [source.said("Yes.")], 1.0) for place in places]))
     output = tmp_path / "clean.jsonl"
-    command = ["data", "decontaminate", "--against", str(tmp_path / "benchmark.jsonl"), "--input", str(rows), "--json"]
-    assert main(command) == 1
+    against = str(tmp_path / "benchmark.jsonl")
+    command = ["data", "decontaminate", "--against", against, "--input", str(rows), "--output", str(output), "--json"]
+    assert main(command) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["contaminated"] == 200
     expected = {f"{rows} line {line}" for line, place in enumerate(places, 1) if place < 200}
     assert {match["row"] for match in found["matches"]} == expected
-    assert main([*command, "--output", str(output)]) == 0
-    capsys.readouterr()
-    assert len(output.read_bytes().splitlines()) == len(texts) - 200
-    assert main([*command[:4], "--input", str(output), "--json"]) == 0
+    kept = [line for line, place in enumerate(places, 1) if place >= 200]
+    lines = rows.read_bytes().splitlines()
+    assert output.read_bytes().splitlines() == [lines[line - 1] for line in kept]

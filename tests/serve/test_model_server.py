@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from palestra.core.deadline import TimeLimits
 from palestra.core.errors import Failure
 from palestra.core.model import CallTokens, Item, Reply, Sampling, TokenTrace, ToolSchema, Usage
 from palestra.core.transcript import assistant_message
@@ -267,7 +268,7 @@ class TestTheDoor:
             assert ask(scripted(), CHAT, body, headers=JSON)[0] == 413
 
     def test_a_body_that_does_not_come_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(doors, "BODY_TIMEOUT_S", 0.1)
+        monkeypatch.setattr(doors, "BODIES", TimeLimits(0.1))
 
         async def slow() -> Any:
             yield b"{"

@@ -91,13 +91,13 @@ def test_a_request_whose_head_has_no_end_is_refused_and_the_next_one_served(scri
         for rest in (b"X: " + b"x" * 4_000_000, b"X: y\r\n" * 500_000):
             assert answer_to(port, b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n" + rest)[:12] in (
                 b"",
-                b"HTTP/1.1 400",
+                b"HTTP/1.1 431",
             )
         assert asyncio.run(request(f"{url}/models"))[0] == 200
 
 
 def test_a_person_reads_name_and_address_and_a_key_guards_it(script: str) -> None:
-    with started(script, "--port", "0", "--host", "0.0.0.0", "--api-key-env", "KEY", KEY="a-long-secret") as process:
+    with started(script, "--port", "0", "--host", "0.0.0.0", "--token-env", "KEY", KEY="a-long-secret") as process:
         name, url = first_line(process).removeprefix("serving ").split(" at ")
         assert name == "scripted"
         address = url.strip().replace("0.0.0.0", "127.0.0.1")
@@ -109,8 +109,8 @@ def test_a_person_reads_name_and_address_and_a_key_guards_it(script: str) -> Non
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["--port", "0", "--host", "0.0.0.0"], "--api-key-env NAME"),
-        (["--port", "0", "--api-key-env", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE, which is not set"),
+        (["--port", "0", "--host", "0.0.0.0"], "--token-env NAME"),
+        (["--port", "0", "--token-env", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE, which is not set"),
         (["--port", "70000"], "port 70000"),
         (["--port", "0", "--host", "no.such.host.invalid"], "no.such.host.invalid"),
         (["--port", "0", "--max-requests", "0"], "must be above 0"),

@@ -14,6 +14,7 @@ from palestra.cli.options import add_json_option
 from palestra.cli.output import print_json, print_table
 from palestra.core.errors import PalestraError
 from palestra.data.extra import data_packages
+from palestra.data.lineage import record_derivation
 from palestra.store.paths import replacing
 from palestra.wire.encoding import encode
 
@@ -56,6 +57,9 @@ def execute(arguments: argparse.Namespace) -> int:
     report = found.report()
     if arguments.output is not None:
         report["bytes"] = found.write(arguments.output)
+        sources = [*arguments.input, *pipeline.files()]
+        for part, output in enumerate(found.outputs(arguments.output)):
+            record_derivation(output, sources, "curate", {**pipeline.settings(), "round": part or None})
     if arguments.review is not None:
         report["review"] = write_review(rows, map(int, found.kept), arguments.review)
     if arguments.report is not None:

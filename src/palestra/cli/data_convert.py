@@ -14,8 +14,10 @@ from palestra.data.lineage import record_derivation
 from palestra.store.paths import replacing
 from palestra.wire.encoding import encode
 
-SUMMARY = "CSV, parquet, chat, ShareGPT, Alpaca, xLAM and DPO rows as task rows"
+SUMMARY = "CSV, parquet, chat, ShareGPT, Alpaca, xLAM and DPO rows as task rows or rollouts"
 DESCRIPTION = """Write rows of another file or shape as task rows, as a mapping file says.
+
+A mapping with a table [rollout] makes rollouts of rows that hold what a model said and what it was worth.
 
 Reads JSONL, JSON arrays, CSV, TSV, parquet, and folders that Hugging Face datasets saved. A row that cannot be mapped
 is told with its place and is not written; columns that nothing reads are kept.

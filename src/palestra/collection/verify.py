@@ -17,9 +17,10 @@ from palestra.data.load import rows_of_file
 from palestra.grading.judge_recording import recorded_judge
 from palestra.hosts.local import LocalHost
 from palestra.rollout.record import row_of
+from palestra.rollout.replay import replay_turns
 from palestra.store.paths import RunPaths
 from palestra.store.scan import located_lines
-from palestra.wire.calls import flat, turns_of
+from palestra.wire.calls import flat
 from palestra.wire.encoding import decode
 from palestra.wire.rows import PARAMS, ROLLOUT_INDEX, TASK_INDEX
 
@@ -144,25 +145,6 @@ def prompt_of(stored: Stored, session: Session) -> tuple[Item, ...]:
     """What the model was asked: as the row says, or as it was stored, or as it would be asked today."""
     params = stored.line.get(PARAMS) or {}
     return session.prompt if PARAMS in stored.row else tuple(params.get("input") or session.prompt)
-
-
-async def replay_turns(session: Session, rollout: Mapping[str, Any]) -> list[float]:
-    """Let the episode live through the model's turns again; the step rewards it gives."""
-    try:
-        turns = turns_of(rollout)
-    except ValueError as error:
-        raise Failure("environment", str(error), code="task-invalid") from None
-    rewards: list[float] = []
-    for turn in turns:
-        # A cut reply ended its rollout without a step.
-        if turn.stop_reason in ("max_output_tokens", "content_filter"):
-            break
-        step = await session.step(turn.items)
-        if step.reward is not None:
-            rewards.append(step.reward)
-        if step.done:
-            break
-    return rewards
 
 
 async def verify_all(

@@ -176,6 +176,10 @@ ERRORS = MappingProxyType(
             "The host that runs the environment could not open or reach the episode.",
             "Check --host-url and that the environment server is up.",
         ),
+        "session-lost": Explanation(
+            "The environment server does not know the episode (any more): it was restarted, or nobody asked for long.",
+            "Nothing to do for one: the rollout is tried again. For many, look at the server's log and its --ttl-s.",
+        ),
         "sandbox-error": Explanation(
             "The sandbox could not run the code, for a reason that is not the code's.",
             "Run `palestra doctor`: it says which isolation this machine offers.",

@@ -4,12 +4,15 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 RESERVED = frozenset(
     {"responses_create_params", "response", "reward", "agent_ref", "palestra", "_ng_task_index", "_ng_rollout_index"}
 )
 
+PLAIN = (str, int, bool, NoneType)
+"""Types whose values are all JSON; asking an encoder costs more than judging does."""
 NUMBERS = (float, int)
 """Also bool, which is an int."""
 
@@ -56,6 +59,8 @@ class Verdict:
 
     def check_metrics(self) -> None:
         for name, value in self.metrics.items():
+            if type(value) in PLAIN:
+                continue
             try:
                 json.dumps(value, allow_nan=False)
             except (TypeError, ValueError, RecursionError) as error:

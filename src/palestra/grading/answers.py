@@ -18,7 +18,8 @@ MACRO_OR_BRACE = re.compile(r"\\([a-z]+)\s*\{|\\.|\{|\}", re.DOTALL)
 def without_reasoning(text: str) -> str:
     """The reply without `<think>` blocks. What follows an unclosed one is reasoning too; so is what precedes a lone
     `</think>` (some chat templates open the block in the prompt)."""
-    text = REASONING.sub("", text)
+    if OPEN_REASONING in text:
+        text = REASONING.sub("", text)
     return text.rpartition(CLOSE_REASONING)[2]
 
 

@@ -38,7 +38,8 @@ def choices_of(options: Sequence[Mapping[str, str | None]]) -> dict[str, str]:
 
 def plain_letters(text: str) -> str:
     """The text with each foreign letter that stands alone as its Latin one; words stay as they are."""
-    return FOREIGN_ALONE.sub(lambda match: match[0].translate(FOREIGN_LETTERS), text)
+    # Most texts have none, and searching each of them costs more than all else that is done to it.
+    return text if text.isascii() else FOREIGN_ALONE.sub(lambda match: match[0].translate(FOREIGN_LETTERS), text)
 
 
 def normalised(text: str) -> str:

@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, cast, get_args
 
-from palestra.core.errors import Failure, boundary
+from palestra.core.error_codes import ERRORS
+from palestra.core.errors import Boundary, Failure, boundary
+from palestra.core.session import Step
 from palestra.core.task import BOOKKEEPING
 from palestra.core.verdict import RESERVED, Verdict
 from palestra.hosts.http_connection import Answer
 from palestra.wire.encoding import decode
 from palestra.wire.rows import FAILURE_CLASS
+from palestra.wire.verification import COMPONENTS, REASON
 
-COMPONENTS = "reward_components"
 PROTOCOL_PREFIX = "_ng_"
 """Fields of the protocol, not of the environment, start so."""
 
@@ -24,22 +26,61 @@ def check_seeded(answer: Answer, server: str) -> None:
     """Raises Failure if the answer to /seed_session says that no episode was opened."""
     if 200 <= answer.status < 300:
         return
+    check_answer(answer, f"{server}: /seed_session")
     _check_reached(answer, f"{server}: /seed_session")
     if answer.status == 422:
         raise _invalid_row(answer, server)
     raise Failure("environment", f"{server}: /seed_session answered {answer.status}: {_words(answer)}")
 
 
+def check_answer(answer: Answer, route: str) -> None:
+    """Raises the Failure that a server of ours says its answer is, if it does."""
+    boundary_name, _, code = answer.failure.partition("/")
+    if answer.status < 400 or boundary_name not in get_args(Boundary) or code not in ERRORS:
+        return
+    at = cast("Boundary", boundary_name)
+    raise Failure(at, f"{route}: {_words(answer)}", code=code, retryable=code == "session-lost")
+
+
+def seeded_object(answer: Answer) -> dict[str, Any]:
+    """What /seed_session answered; empty if it is no object, which some servers have nothing to say in."""
+    try:
+        document = decode(answer.body)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+
+
+def step_of(answer: Answer, server: str) -> Step:
+    """What /step answered. Raises Failure."""
+    route = f"{server}: /step"
+    if not 200 <= answer.status < 300:
+        check_answer(answer, route)
+        _check_reached(answer, route)
+        raise Failure("environment", f"{route} answered {answer.status}: {_words(answer)}")
+    document = document_of(answer, route, "environment")
+    done: object = document.get("done")
+    seen: list[Any] = document["obs"] if isinstance(document.get("obs"), list) else [document.get("obs")]
+    if not all(isinstance(item, dict) for item in seen):
+        raise Failure("environment", f"{route} answered with obs that are no items: {str(seen)[:100]!r}")
+    if not isinstance(done, bool):
+        raise Failure("environment", f"{route} answered with done = {str(done)[:100]!r}")
+    with boundary("environment"):
+        reward = _number("reward", document.get("reward")) if document.get("has_reward", True) else None
+    return Step(tuple(seen), done=done, reward=reward)
+
+
 def verdict_of(answer: Answer, row: Mapping[str, Any], server: str) -> Verdict:
     """The verdict in an answer to /verify of a row. Raises Failure."""
     if not 200 <= answer.status < 300:
         raise _unjudged(answer, server)
-    document = _document(answer, server)
+    document = document_of(answer, f"{server}: /verify", "verifier")
     failure_class = document.get(FAILURE_CLASS)
     if failure_class:
         raise Failure("judge", f"{server}: {failure_class}: {_failure_words(document)}")
     with boundary("verifier"):
-        return read_verdict(document, row)
+        # A server of ours repeats nothing of the row: all that it says is its own.
+        return read_verdict(document, {} if answer.is_ours else row)
 
 
 def read_verdict(document: Mapping[str, Any], row: Mapping[str, Any]) -> Verdict:
@@ -57,13 +98,14 @@ def read_verdict(document: Mapping[str, Any], row: Mapping[str, Any]) -> Verdict
     components = {
         name: _number(f"{COMPONENTS}.{name}", value) for name, value in cast("dict[str, Any]", parts or {}).items()
     }
-    skipped = RESERVED | BOOKKEEPING | components.keys() | {COMPONENTS}
+    skipped = RESERVED | BOOKKEEPING | components.keys() | {COMPONENTS, REASON}
     metrics = {
         name: value
         for name, value in document.items()
         if name not in skipped and not name.startswith(PROTOCOL_PREFIX) and not (name in row and row[name] == value)
     }
-    return Verdict(reward, components, metrics)
+    reason = document.get(REASON)
+    return Verdict(reward, components, metrics, reason if isinstance(reason, str) else None)
 
 
 def _number(name: str, value: Any) -> float:
@@ -76,20 +118,21 @@ def _number(name: str, value: Any) -> float:
     return number
 
 
-def _document(answer: Answer, server: str) -> dict[str, Any]:
+def document_of(answer: Answer, route: str, at: Boundary) -> dict[str, Any]:
+    """The JSON object of an answer. Raises Failure (`at`) if it is none."""
     if answer.is_cut:
-        raise Failure("verifier", f"{server}: /verify answered with more than {len(answer.body)} bytes")
+        raise Failure(at, f"{route} answered with more than {len(answer.body)} bytes")
     try:
         document = decode(answer.body)
     except ValueError as error:
-        message = f"{server}: /verify answered with no valid JSON ({error}): {_words(answer)[:300]}"
-        raise Failure("verifier", message) from error
+        raise Failure(at, f"{route} answered with no valid JSON ({error}): {_words(answer)[:300]}") from error
     if not isinstance(document, dict):
-        raise Failure("verifier", f"{server}: /verify answered with no object: {_words(answer)[:300]}")
+        raise Failure(at, f"{route} answered with no object: {_words(answer)[:300]}")
     return cast("dict[str, Any]", document)
 
 
 def _unjudged(answer: Answer, server: str) -> Failure:
+    check_answer(answer, f"{server}: /verify")
     _check_reached(answer, f"{server}: /verify")
     if answer.status == 422:
         return _invalid_row(answer, server)

@@ -11,17 +11,10 @@ from palestra.core.tools import MAX_ARGUMENT_CHARACTERS, finite
 from palestra.core.transcript import Transcript, argument_text, is_assistant_message
 from palestra.wire.encoding import encode
 from palestra.wire.response import response_object
-from palestra.wire.rows import OPTIONAL_PARAMS, PARAMS
+from palestra.wire.rows import PARAMS
 
 UNKNOWN_MODEL = "policy"
 """The model of a response whose row names none: a session does not know who plays it."""
-
-
-def with_defaults(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with all fields of its `responses_create_params` written out; servers may read any of them."""
-    params = cast("dict[str, Any]", row[PARAMS])
-    own = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": list[Any](), **params}
-    return {**row, PARAMS: {**dict.fromkeys(OPTIONAL_PARAMS), **own}}
 
 
 def arguments_body(call: Item) -> bytes:
@@ -38,8 +31,8 @@ def arguments_body(call: Item) -> bytes:
     raise ValueError(f"Invalid tool call arguments: expected a JSON object, got {type(value).__name__}")
 
 
-def verify_body(row: Mapping[str, Any], transcript: Transcript, *, key: str) -> bytes:
-    """The body of /verify: the row and the response of the whole conversation."""
+def verify_body(row: Mapping[str, Any], transcript: Transcript, *, key: str, **named: str) -> bytes:
+    """The body of /verify: the row and the response of the whole conversation, which also says what is `named`."""
     params = row[PARAMS]
     response = response_object(
         key=key,
@@ -51,7 +44,7 @@ def verify_body(row: Mapping[str, Any], transcript: Transcript, *, key: str) -> 
         params=params,
     )
     # Tokens are counted by the model; a verifier is told nothing rather than zeros.
-    return encode({**row, "response": {**response, "usage": None}})
+    return encode({**row, "response": {**response, "usage": None, **named}})
 
 
 def complete(items: Sequence[Item]) -> list[Item]:

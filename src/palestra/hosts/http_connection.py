@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 from urllib.parse import SplitResult
 
@@ -10,10 +11,12 @@ from palestra.core.deadline import TimeLimits
 from palestra.core.errors import Failure, PalestraError, describe
 from palestra.transport.client import Client, UntrustedCertificate, split_url
 from palestra.transport.connection import BadAnswer, CutOff
+from palestra.wire.verification import FAILURE_HEADER, VERSION_HEADER
 
 Cookies: TypeAlias = Mapping[str, str]
 """Name to the `name=value` that the server sent, byte for byte: only the server knows what is in it."""
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 CONNECT_TIMEOUT_S = 30.0
 KEEP_ALIVE_S = 4.0
 """Below the 5 s after which uvicorn drops an idle connection: a POST sent into that moment would be lost."""
@@ -30,6 +33,10 @@ class Answer:
     is_cut: bool
     cookies: Cookies
     location: str
+    failure: str = ""
+    """`boundary/code` of the Failure that a server of ours says this error is."""
+    is_ours: bool = False
+    """Whether a server of this project answered, which tells more than NeMo Gym's."""
 
     @property
     def text(self) -> str:
@@ -54,9 +61,12 @@ class Connection:
         connect_timeout_s = min(CONNECT_TIMEOUT_S, call_timeout_s)
         self._client = Client(self._parts, headers, connect_timeout_s=connect_timeout_s, keep_alive_s=KEEP_ALIVE_S)
 
-    async def post(self, route: str, data: bytes, cookies: Cookies, *, max_bytes: int) -> Answer:
+    async def post(
+        self, route: str, data: bytes, cookies: Cookies, *, max_bytes: int, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
         """POST JSON to a route of the server. Raises Failure (`host`) if no whole answer came back."""
-        headers = {"Cookie": "; ".join(cookies.values())} if cookies else None
+        if cookies:
+            headers = {**headers, "Cookie": "; ".join(cookies.values())}
         try:
             with self._calls.limit():
                 target = self._parts.path + route
@@ -69,6 +79,8 @@ class Connection:
             answer.is_cut,
             _cookies(answer.headers("Set-Cookie")),
             self._clean_text(answer.header("Location")),
+            answer.header(FAILURE_HEADER),
+            bool(answer.header(VERSION_HEADER)),
         )
 
     async def close(self) -> None:

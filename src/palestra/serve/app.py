@@ -1,50 +1,45 @@
 """A model behind OpenAI's routes, and the few of vLLM's that a trainer asks for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from palestra.core.errors import Failure, boundary
 from palestra.core.model import Reply
 from palestra.core.tools import validation_text
+from palestra.serve.asgi import Answer, Call, Handler, Routes, ServerBroke, json_answer
 from palestra.serve.chat import ChatBody, completion
 from palestra.serve.door import Door, json_object
 from palestra.serve.refusals import Refusal
 from palestra.serve.responses import ResponsesBody, response
 from palestra.serve.served import Asked, Served, refuse_unhonoured, refuse_unknown
-from palestra.wire.encoding import encode
 
 Body = TypeVar("Body", bound=BaseModel)
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def model_app(served: Served, door: Door) -> Starlette:
-    """The ASGI application; the end of its lifespan closes the model."""
+def model_app(served: Served, door: Door) -> Routes:
+    """The ASGI application; the end of its life closes the model."""
     routes = ModelRoutes(served, door)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
+    async def life() -> AsyncGenerator[None, None]:
         yield
         await served.model.close()
 
-    return Starlette(
-        routes=[
-            Route("/health", health),
-            Route("/v1/models", routes.guarded(routes.models)),
-            Route("/v1/chat/completions", routes.guarded(routes.chat), methods=["POST"]),
-            Route("/v1/responses", routes.guarded(routes.responses), methods=["POST"]),
-            Route("/tokenize", routes.guarded(routes.tokenize), methods=["POST"]),
-        ],
-        exception_handlers={Refusal: refused, HTTPException: no_such_route, Exception: broken},
-        lifespan=lifespan,
+    return Routes(
+        {
+            "/health": {"GET": health},
+            "/v1/models": {"GET": routes.guarded(routes.models)},
+            "/v1/chat/completions": {"POST": routes.guarded(routes.chat)},
+            "/v1/responses": {"POST": routes.guarded(routes.responses)},
+            "/tokenize": {"POST": routes.guarded(routes.tokenize)},
+        },
+        broken=refused,
+        unknown=no_such_route,
+        life=life,
     )
 
 
@@ -55,32 +50,32 @@ class ModelRoutes:
         self.served = served
         self.door = door
 
-    def guarded(self, endpoint: Endpoint) -> Endpoint:
-        async def guard(request: Request) -> Response:
-            self.door.check(request)
-            return await endpoint(request)
+    def guarded(self, handler: Handler) -> Handler:
+        async def guard(call: Call) -> Answer:
+            await self.door.admit(call)
+            return await handler(call)
 
         return guard
 
-    async def models(self, request: Request) -> Response:
+    async def models(self, call: Call) -> Answer:
         entries = [{"id": name, "object": "model", "created": 0, "owned_by": "palestra"} for name in self.served.names]
-        return json_response({"object": "list", "data": entries})
+        return json_answer({"object": "list", "data": entries})
 
-    async def chat(self, request: Request) -> Response:
-        body = await json_object(request)
+    async def chat(self, call: Call) -> Answer:
+        body = await json_object(call)
         asked = self.read(ChatBody, body)
-        reply = await self.door.answer(request, self.reply(asked))
-        return json_response(completion(self.served, asked, reply))
+        reply = await self.door.answer(call, self.reply(asked))
+        return json_answer(completion(self.served, asked, reply))
 
-    async def responses(self, request: Request) -> Response:
-        body = await json_object(request)
+    async def responses(self, call: Call) -> Answer:
+        body = await json_object(call)
         asked = self.read(ResponsesBody, body)
-        reply = await self.door.answer(request, self.reply(asked))
-        return json_response(response(self.served, asked, reply, body))
+        reply = await self.door.answer(call, self.reply(asked))
+        return json_answer(response(self.served, asked, reply, body))
 
-    async def tokenize(self, request: Request) -> Response:
+    async def tokenize(self, call: Call) -> Answer:
         """vLLM's route: the ids of `messages` with the opening of a reply, or of a text `prompt`."""
-        body = await json_object(request)
+        body = await json_object(call)
         source = self.served.tokens
         if source is None:
             raise Refusal(404, f"{self.served.names[0]} has no tokenizer here")
@@ -92,10 +87,10 @@ class ModelRoutes:
             asked = self.read(ChatBody, body)
             encoding = asyncio.to_thread(source.prompt_ids, asked.items, asked.trace)
         try:
-            ids = await self.door.answer(request, encoding)
+            ids = await self.door.answer(call, encoding)
         except Failure as failure:
             raise Refusal.of(failure) from None
-        return json_response({"count": len(ids), "max_model_len": source.context_tokens, "tokens": ids})
+        return json_answer({"count": len(ids), "max_model_len": source.context_tokens, "tokens": ids})
 
     def read(self, kind: type[ChatBody] | type[ResponsesBody], body: dict[str, Any]) -> Asked:
         """Raises Refusal for what is malformed, unknown, or cannot be honoured."""
@@ -128,24 +123,16 @@ class ModelRoutes:
             raise Refusal.of(failure) from failure
 
 
-async def health(request: Request) -> Response:
-    return json_response({"status": "ok"})
+async def health(call: Call) -> Answer:
+    return json_answer({"status": "ok"})
 
 
-async def refused(request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, Refusal)
-    return json_response(refusal.body(), refusal.status, refusal.headers)
+def refused(error: Exception) -> Answer | None:
+    if isinstance(error, ServerBroke):
+        error = Refusal(500, str(error))
+    return json_answer(error.body(), error.status, error.headers) if isinstance(error, Refusal) else None
 
 
-async def no_such_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = f"there is no route {request.method} {request.url.path}"
-    return json_response(Refusal(error.status_code, message).body(), error.status_code)
-
-
-async def broken(request: Request, error: Exception) -> Response:
-    return json_response(Refusal(500, f"the server broke: {type(error).__name__}").body(), 500)
-
-
-def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(encode(content), status, headers, media_type="application/json")
+def no_such_route(call: Call, status: int) -> Answer:
+    message = f"there is no route {call.method} {call.path}"
+    return json_answer(Refusal(status, message).body(), status)

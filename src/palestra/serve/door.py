@@ -4,19 +4,22 @@ import asyncio
 import hmac
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from starlette.requests import ClientDisconnect, Request
-
+from palestra.core.deadline import TimeLimits
+from palestra.serve.asgi import Call
 from palestra.serve.refusals import Refusal
 from palestra.wire.encoding import decode
 
 Result = TypeVar("Result")
 
-MAX_BODY_BYTES = 16 * 2**20
-BODY_TIMEOUT_S = 30.0
+MAX_BODY_BYTES = 64 * 2**20
+"""A conversation of a million tokens with their ids fits."""
+BODIES = TimeLimits(30.0)
+"""How long a body may take to arrive."""
 GONE_STATUS = 499
 """What nginx writes for a client that did not wait; nobody reads it."""
 
@@ -25,35 +28,46 @@ GONE_STATUS = 499
 class Door:
     """Lets in at most `max_requests` at a time; the rest is told to come back."""
 
-    api_key: str | None = None
+    token: str | None = None
     """What clients must send as bearer token; None if anyone who can connect may ask."""
     loopback_only: bool = True
     max_requests: int = 1024
     request_timeout_s: float = 600.0
     inside: int = 0
 
-    def check(self, request: Request) -> None:
+    async def admit(self, call: Call) -> None:
         """Raises Refusal for a caller that may not ask."""
-        named = [request.headers.get("host", "")]
-        if "origin" in request.headers:
-            named.append(urlsplit(request.headers["origin"]).netloc)
+        self.check_token(call)
+        try:
+            self.check_names(call)
+        except Refusal:
+            # A browser, perhaps: it reads no answer before it has sent its body.
+            await bounded(call)
+            raise
+
+    def check_names(self, call: Call) -> None:
+        named = [call.header(b"host")]
+        if origin := call.header(b"origin"):
+            named.append(urlsplit(origin).netloc)
         # A page in a browser can make requests here, under the name of its own host or of this one.
         if self.loopback_only and not all(map(is_loopback, named)):
             raise Refusal(403, f"this server answers on the loopback only, not for {' and '.join(named)}")
-        if self.api_key is None:
-            return
-        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(sent.encode(), self.api_key.encode()):
-            raise Refusal(401, "the API key is missing or wrong", code="invalid_api_key")
 
-    async def answer(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    def check_token(self, call: Call) -> None:
+        if self.token is None:
+            return
+        sent = call.header(b"authorization").removeprefix("Bearer ")
+        if not hmac.compare_digest(sent.encode(), self.token.encode()):
+            raise Refusal(401, "the token is missing or wrong", code="invalid_api_key")
+
+    async def answer(self, call: Call, work: Coroutine[Any, Any, Result]) -> Result:
         """What `work` gives, if there is room for it, in time, and as long as its client waits."""
         if self.inside >= self.max_requests:
             work.close()
             message = f"{self.inside} requests are being answered or waiting"
             raise Refusal(429, message, code="rate_limit_exceeded", retry_after_s=1)
         self.inside += 1
-        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(departure(request))
+        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(departure(call))
         try:
             await asyncio.wait({working, leaving}, timeout=self.request_timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
@@ -67,47 +81,72 @@ class Door:
             leaving.cancel()
 
 
-async def departure(request: Request) -> None:
+async def departure(call: Call) -> None:
     """Returns when the client has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
+    while (await call.receive())["type"] != "http.disconnect":
         pass
 
 
-async def json_object(request: Request) -> dict[str, Any]:
+async def json_object(call: Call) -> dict[str, Any]:
     """The body of a request. Raises Refusal if it is too long, too slow, or no JSON object."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, "the Content-Type must be application/json")
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            raw = await bounded(request)
-    except TimeoutError:
-        raise Refusal(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from None
-    except ClientDisconnect:
-        raise Refusal(GONE_STATUS, "the client has gone") from None
+    return (await raw_object(call))[1]
+
+
+async def raw_object(call: Call) -> tuple[bytes, dict[str, Any]]:
+    """The body of a request, as it came and decoded. Raises Refusal as `json_object`."""
+    raw = await raw_body(call)
     try:
         body = decode(raw)
     except ValueError as error:
         raise Refusal(400, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise Refusal(400, f"the body must be a JSON object, got {raw[:50].decode(errors='replace')!r}")
-    return body
+    return raw, body
 
 
-async def bounded(request: Request) -> bytes:
-    announced = request.headers.get("content-length", "0")
-    raw = bytearray()
-    too_long = announced.isdecimal() and int(announced) > MAX_BODY_BYTES
-    if not too_long:
-        async for chunk in request.stream():
-            raw += chunk
-            too_long = len(raw) > MAX_BODY_BYTES
-            if too_long:
-                break
-    if too_long:
-        raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
-    return bytes(raw)
+def is_object(raw: bytes) -> bool:
+    """Whether this is the JSON text of an object."""
+    try:
+        return isinstance(decode(raw), dict)
+    except ValueError:
+        return False
 
 
+async def raw_body(call: Call) -> bytes:
+    """The body of a request that says it is JSON. Raises Refusal if it does not, or is too long or too slow."""
+    if call.header(b"content-type").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(415, "the Content-Type must be application/json")
+    return await bounded(call)
+
+
+async def bounded(call: Call) -> bytes:
+    """The body of a request. Raises Refusal if it is too long or too slow."""
+    try:
+        with BODIES.limit():
+            return await read(call)
+    except TimeoutError:
+        raise Refusal(408, f"the body did not arrive within {BODIES.seconds:g} s", closes=True) from None
+
+
+async def read(call: Call) -> bytes:
+    announced = call.header(b"content-length") or "0"
+    pieces: list[bytes] = []
+    size = int(announced) if announced.isdecimal() else 0
+    more = size <= MAX_BODY_BYTES
+    size = 0 if more else size
+    while more:
+        message = await call.receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(GONE_STATUS, "the client has gone")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        more = message.get("more_body", False) and size <= MAX_BODY_BYTES
+    if size > MAX_BODY_BYTES:
+        raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes", closes=True)
+    return b"".join(pieces)
+
+
+@lru_cache(1024)
 def is_loopback(netloc: str) -> bool:
     """Whether `host[:port]`, or a host alone, is this machine to itself."""
     try:
@@ -115,3 +154,8 @@ def is_loopback(netloc: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine only."""
+    return is_loopback(f"[{host}]" if ":" in host else host)

@@ -30,6 +30,7 @@ class Refusal(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after_s: float | None = None,
+        closes: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -37,6 +38,9 @@ class Refusal(Exception):
         self.code = code
         self.param = param
         self.headers = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:.0f}"}
+        if closes:
+            # What else comes on this connection is the rest of a body that nobody reads.
+            self.headers["Connection"] = "close"
 
     @classmethod
     def of(cls, failure: Failure) -> "Refusal":

@@ -1,22 +1,35 @@
-"""Listening on a socket until a signal comes."""
+"""Listening on sockets until a signal comes."""
 
 import asyncio
 import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
 from palestra.core.errors import PalestraError
+from palestra.serve.protocol import BoundedProtocol
 
 GRACE_S = 3
 """How long requests may go on after a signal."""
 BACKLOG = 2048
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """An ASGI application and the socket it answers on."""
+
+    app: Any
+    socket: socket.socket
 
 
 class Announced(uvicorn.Server):
-    """Says when it answers."""
+    """Says when it answers; signals are somebody else's."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -25,6 +38,10 @@ class Announced(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -51,23 +68,64 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: Any, listening: socket.socket, announce: Callable[[], None]) -> None:
-    """Answer until SIGINT or SIGTERM, which end this process once the requests at work had GRACE_S to finish."""
-    # h11, though httptools is installed and uvicorn would take that: it bounds the head of a request.
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_S, limit_concurrency=None, ws="none", http="h11",
+def server_config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, log_level="error", access_log=False, server_header=False, date_header=False, backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S, limit_concurrency=None, ws="none", http=BoundedProtocol,
     )  # fmt: skip
-    with listening:
-        asyncio.run(Announced(config, announce).serve(sockets=[listening]))
+
+
+Build = Callable[[AsyncExitStack], Awaitable[Sequence[Listening]]]
+"""Makes what is served, in the event loop that serves it; the stack closes what it needs."""
+
+
+async def serve(build: Build, announce: Callable[[], None]) -> int:
+    """Answer on all sockets until SIGINT or SIGTERM, which end this once the requests at work had GRACE_S to finish.
+
+    `announce` is called when all answer. Returns the exit code that the signal stands for.
+    """
+    async with AsyncExitStack() as stack:
+        return await until_signal(await build(stack), announce)
+
+
+async def until_signal(served: Sequence[Listening], announce: Callable[[], None]) -> int:
+    loop = asyncio.get_running_loop()
+    starting = len(served)
+    received: list[int] = []
+
+    def started() -> None:
+        nonlocal starting
+        starting -= 1
+        if not starting:
+            announce()
+
+    servers = [Announced(server_config(entry.app), started) for entry in served]
+
+    def stop(number: int) -> None:
+        for server in servers:
+            # A second signal does not wait for the requests at work.
+            server.force_exit = bool(received)
+            server.should_exit = True
+        received.append(number)
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for server, entry in zip(servers, served, strict=True):
+                group.create_task(server.serve(sockets=[entry.socket]))
+    finally:
+        for entry in served:
+            entry.socket.close()
+    return 128 + received[0] if received else 0
 
 
 def required_key(variable: str | None, host: str, *, loopback: bool) -> str | None:
-    """The API key that clients must send, from the environment. Raises PalestraError if it must be there and is not."""
+    """The token that clients must send, from the environment. Raises PalestraError if it must be there and is not."""
     key = os.environ.get(variable, "").strip() if variable else ""
     if variable and not key:
-        raise PalestraError("usage", f"--api-key-env names {variable}, which is not set", fix=f"export {variable}=...")
+        raise PalestraError("usage", f"--token-env names {variable}, which is not set", fix=f"export {variable}=...")
     if not loopback and not key:
-        fix = "Set an environment variable to a long random text and give its name: --api-key-env NAME."
-        raise PalestraError("usage", f"--host {host} is open to other machines, and there is no API key", fix=fix)
+        fix = "Set an environment variable to a long random text and give its name: --token-env NAME."
+        raise PalestraError("usage", f"--host {host} is open to other machines, and there is no token", fix=fix)
     return key or None

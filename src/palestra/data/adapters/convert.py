@@ -1,11 +1,12 @@
-"""Rows of another shape as task rows, by a mapping."""
+"""Rows of another shape as task rows or rollouts, by a mapping."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from palestra.core.transcript import user_message
-from palestra.data.adapters.mapping import Mapping, filled, looked_up
+from palestra.data.adapters.mapping import Mapping, RolloutRule, filled, looked_up
+from palestra.data.adapters.recorded import Recorded
 from palestra.data.adapters.shapes import SHAPES, split_answer
 from palestra.data.adapters.tables import read_rows
 from palestra.data.adapters.values import field_value
@@ -23,15 +24,24 @@ def task_rows(path: Path, mapping: Mapping | None) -> Iterator[Row]:
 
 
 def mapped_rows(rows: Iterable[Row], mapping: Mapping) -> Iterator[Row]:
+    recorded = Recorded(mapping.rollout) if mapping.rollout else None
     for row in rows:
         if row.problem is not None:
             yield row
             continue
         try:
-            yield Row(mapped(dict(row.content), mapping), row.origin)
+            made = [mapped(dict(row.content), mapping)] if recorded is None else rollouts_of(row, mapping, recorded)
+            yield from (Row(content, row.origin) for content in made)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             problem = f"{row.origin} cannot be mapped: {error if isinstance(error, ValueError) else repr(error)}"
             yield Row(row.content, row.origin, problem)
+
+
+def rollouts_of(row: Row, mapping: Mapping, recorded: Recorded) -> list[dict[str, Any]]:
+    """The rollouts that one row holds: all of them, or none if one cannot be read."""
+    views = list(recorded.views(dict(row.content)))
+    tasks = [mapped(view, mapping) for view, _ in views]
+    return [recorded.rollout(view, task, model) for (view, model), task in zip(views, tasks, strict=True)]
 
 
 def mapped(row: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
@@ -60,7 +70,7 @@ def conversation(row: dict[str, Any], mapping: Mapping) -> tuple[dict[str, Any] 
         found = shape.read(columns)
         items, tools, fields = found.items, found.tools, found.fields
         name = mapping.answer or shape.answer
-        if name is not None:
+        if name is not None and mapping.rollout is None:
             items, answer = split_answer(items)
             if answer is not None:
                 fields[name] = answer
@@ -84,4 +94,12 @@ def columns_read(mapping: Mapping) -> frozenset[str]:
             names.add(rule)
         elif rule.pattern is None:
             names.add(rule.column)
+    if mapping.rollout is not None:
+        names |= read_of_rollout(mapping.rollout)
     return frozenset(names)
+
+
+def read_of_rollout(rule: RolloutRule) -> set[str]:
+    """What names the task stays: it says so better than a number."""
+    reward = rule.reward if isinstance(rule.reward, str) else rule.reward.column
+    return {name for name in (reward, rule.response, rule.model_column) if name is not None}

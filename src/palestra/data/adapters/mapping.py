@@ -27,8 +27,28 @@ class FieldRule(BaseModel):
     """What the text is read as; commas that group digits are left out of numbers."""
 
 
+class RolloutRule(BaseModel):
+    """Where a row holds what a model said and what it was worth; the rows become rollouts then."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reward: str | FieldRule
+    """The column of the reward: a number, or whether it was right. A row without one is a problem."""
+    response: str | None = None
+    """The column with the text of the reply; in a conversation it is all from the model's first words on."""
+    task: str | None = None
+    """The column that names the task; else rows that ask the same are one task."""
+    model: str = "recorded"
+    """The model that replied."""
+    model_column: str | None = None
+    """The column that names the model, if it is not the same everywhere."""
+    each: tuple[str, ...] = ()
+    """Columns that each hold one rollout as an object, whose entries stand beside the columns. Each is a rollout of
+    the row's task, and its name the model."""
+
+
 class Mapping(BaseModel):
-    """How rows become task rows."""
+    """How rows become task rows, or rollouts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,6 +68,8 @@ class Mapping(BaseModel):
     """Fields of the task, by name: a column, or a rule."""
     constants: dict[str, Any] = Field(default_factory=dict)
     """Fields that are the same in every row."""
+    rollout: RolloutRule | None = None
+    """Makes rollouts of rows that hold what a model said."""
     drop: tuple[str, ...] = ()
     """Columns that are left out. All that nothing reads is kept under its own name."""
 

@@ -45,6 +45,21 @@ class Pipeline:
     folder: Path = Path()
     """Where relative paths in settings start."""
 
+    def settings(self) -> dict[str, Any]:
+        """What decides, together with the rows and the files it reads, what comes out: as JSON."""
+        stages = [
+            {
+                "kind": f"{type(stage).__module__}:{type(stage).__name__}",
+                "settings": stage.model_dump(mode="json") if isinstance(stage, BaseModel) else repr(stage),
+            }
+            for stage in self.stages
+        ]
+        return {"seed": self.seed, "stages": stages}
+
+    def files(self) -> list[Path]:
+        """The files that its stages read, beside the rows."""
+        return [path for stage in self.stages for path in stage.files(self.folder)]
+
     @classmethod
     def of_file(cls, path: Path) -> "Pipeline":
         """A pipeline from its TOML file. Raises PalestraError that names stage and setting."""
@@ -98,17 +113,22 @@ class Curated:
         Parts, if there are any, are written to `<stem>_round<N>` too. Raises PalestraError if that cannot be done, or
         would replace a file that the rows are read from.
         """
-        outputs = [(path, self.kept)]
-        for number, start in enumerate(self.parts, 1):
-            end = self.parts[number] if number < len(self.parts) else len(self.kept)
-            outputs.append((path.with_name(f"{path.stem}_round{number}{path.suffix}"), self.kept[start:end]))
-        for output, _ in outputs:
+        outputs = self.outputs(path)
+        for output in outputs:
             require_other(output, self.rows.paths)
         sizes: list[int] = []
-        for output, kept in outputs:
+        for output, kept in outputs.items():
             with replacing(output) as file:
                 sizes.append(self.rows.copy(kept, file))
         return sizes[0]
+
+    def outputs(self, path: Path) -> dict[Path, Numbers]:
+        """The files that `write` makes, with the positions of their rows."""
+        outputs = {path: self.kept}
+        for number, start in enumerate(self.parts, 1):
+            end = self.parts[number] if number < len(self.parts) else len(self.kept)
+            outputs[path.with_name(f"{path.stem}_round{number}{path.suffix}")] = self.kept[start:end]
+        return outputs
 
     def report(self) -> dict[str, Any]:
         """What happened, as JSON."""
