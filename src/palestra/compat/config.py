@@ -1,4 +1,4 @@
-"""NeMo Gym's configuration, read: files, env.yaml, code and command line on top of each other, checked, with addresses."""
+"""NeMo Gym's configuration: files, env.yaml, code and command line on top of each other, checked, with addresses."""
 
 import copy
 import platform
@@ -20,7 +20,6 @@ from palestra.compat.tree import Resolved, Tree, merged, read_yaml, resolve, tre
 from palestra.core.errors import PalestraError
 
 ENV_FILE = "env.yaml"
-
 
 
 @dataclass(frozen=True, slots=True)

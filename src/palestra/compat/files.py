@@ -80,5 +80,7 @@ def paths_of(tree: Mapping[Any, Any], about: Mapping[Any, Any], whose: str) -> l
     value = found.values[CONFIG_PATHS]
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
         fix = f'Write "+{CONFIG_PATHS}=[first.yaml,second.yaml]", or in a file a list of paths.'
-        raise PalestraError("invalid-config", f"{whose}: {CONFIG_PATHS} must be a list of paths, got {value!r}", fix=fix)
+        raise PalestraError(
+            "invalid-config", f"{whose}: {CONFIG_PATHS} must be a list of paths, got {value!r}", fix=fix
+        )
     return value

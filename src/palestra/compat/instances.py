@@ -132,7 +132,9 @@ def find_servers(values: Mapping[Any, Any]) -> Candidates:
     found = Candidates()
     partial: list[tuple[str, str]] = []
     for name, value in values.items():
-        kinds = [kind for kind in KINDS if isinstance(value, Mapping) and isinstance(value.get(kind), Mapping)]
+        kinds: list[Kind] = [
+            kind for kind in KINDS if isinstance(value, Mapping) and isinstance(value.get(kind), Mapping)
+        ]
         if not kinds:
             continue
         entries = [entry for kind in kinds for entry in value[kind].values() if isinstance(entry, Mapping)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -11,7 +11,7 @@ from palestra.core.tools import validation_text
 
 HEAD_PORT = 11000
 LOOPBACK = "127.0.0.1"
-PORT = {"ge": 1, "le": 65535}
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 
 
 class HeadServer(BaseModel):
@@ -21,7 +21,7 @@ class HeadServer(BaseModel):
 
     host: str = Field(default=LOOPBACK, examples=["127.0.0.1"])
     """Its address."""
-    port: int = Field(default=HEAD_PORT, **PORT, examples=[11000])
+    port: Port = Field(default=HEAD_PORT, examples=[11000])
     """Its port."""
 
 
@@ -39,9 +39,9 @@ class GlobalKeys(BaseModel):
     given."""
     head_server: HeadServer | None = Field(default=None, examples=[{"host": "127.0.0.1", "port": 11000}])
     """Where the head server listens; without it port 11000 of the default host."""
-    port_range_low: int = Field(default=10001, **PORT, examples=[5000])
+    port_range_low: Port = Field(default=10001, examples=[5000])
     """The lowest port that is given to a server without one."""
-    port_range_high: int = Field(default=20000, **PORT, examples=[5999])
+    port_range_high: Port = Field(default=20000, examples=[5999])
     """The highest one."""
     disallowed_ports: tuple[int, ...] = Field(default=(), examples=[[8000, 8265]])
     """Ports that are never given; all that are taken are added."""
@@ -120,6 +120,8 @@ KNOWN_KEYS = frozenset({*GlobalKeys.model_fields, *SERVER_KEYS, *WITHOUT_EFFECT,
 def read_global_keys(values: Mapping[Any, Any]) -> GlobalKeys:
     """Raises PalestraError naming the key that is wrong."""
     try:
-        return GlobalKeys.model_validate({key: value for key, value in values.items() if key in GlobalKeys.model_fields})
+        return GlobalKeys.model_validate(
+            {key: value for key, value in values.items() if key in GlobalKeys.model_fields}
+        )
     except ValidationError as error:
         raise PalestraError("invalid-config", validation_text(error)) from error

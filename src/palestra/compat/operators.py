@@ -90,8 +90,8 @@ def joined(lower: Mapping[Any, Any], upper: Mapping[Any, Any]) -> Tree:
     result = dict(lower)
     for key, value in upper.items():
         below = result.get(key)
-        both = isinstance(below, dict) and isinstance(value, dict)
-        result[key] = joined(below, value) if both else value
+        is_both = isinstance(below, dict) and isinstance(value, dict)
+        result[key] = joined(below or {}, value) if is_both else value
     return result
 
 

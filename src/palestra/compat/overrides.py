@@ -44,7 +44,7 @@ def read_overrides(words: Iterable[str]) -> list[Override]:
 
 
 def read_override(word: str) -> Override:
-    prefix, operation = next((text, meaning) for text, meaning in PREFIXES if word.startswith(text))
+    prefix, operation = next(pair for pair in PREFIXES if word.startswith(pair[0]))
     key, equals, text = word[len(prefix) :].partition("=")
     if not equals and operation != "delete":
         fix = f"Write {prefix or '+'}{key or 'KEY'}=VALUE, or ~{key or 'KEY'} to delete it."

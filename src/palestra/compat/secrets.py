@@ -26,9 +26,7 @@ NOT_SECRET_TOKENS = frozenset(
 )  # fmt: skip
 """`x_token` is a secret unless one of these stands before `token`: then it is a token of text."""
 USER_INFO = re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
-TOKEN_SHAPES = re.compile(
-    r"\b(?:sk-|nvapi-|hf_|gh[pousr]_|glpat-|xox[abp]-|AKIA)[\w-]{16,}|(?<=Bearer )[\w.~+/=-]{8,}"
-)
+TOKEN_SHAPES = re.compile(r"\b(?:sk-|nvapi-|hf_|gh[pousr]_|glpat-|xox[abp]-|AKIA)[\w-]{16,}|(?<=Bearer )[\w.~+/=-]{8,}")
 
 
 def is_secret(key: str) -> bool:

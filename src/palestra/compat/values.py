@@ -10,7 +10,8 @@ DEEPEST = 64
 CONSTANTS: tuple[tuple[str, Any], ...] = (("null", None), ("true", True), ("false", False))
 INTEGER = re.compile(r"[+-]?(0|[1-9](_?\d)*)")
 FLOAT = re.compile(
-    r"[+-]?(\d(_?\d)*\.(\d(_?\d)*)?|\.\d(_?\d)*)([eE][+-]?\d+)?|[+-]?\d(_?\d)*[eE][+-]?\d+|[+-]?(inf|nan)", re.IGNORECASE
+    r"[+-]?(\d(_?\d)*\.(\d(_?\d)*)?|\.\d(_?\d)*)([eE][+-]?\d+)?|[+-]?\d(_?\d)*[eE][+-]?\d+|[+-]?(inf|nan)",
+    re.IGNORECASE,
 )
 FUNCTION = re.compile(r"[A-Za-z_]\w*\(")
 PLAIN = re.compile(r"[A-Za-z_./][\w./@:+-]*")
