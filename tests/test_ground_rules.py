@@ -25,12 +25,13 @@ LAYERS = {
     "store": {"core", "wire", "rollout"},
     "data": {"core", "wire", "rollout", "store"},
     "monitor": {"core", "wire", "rollout"},
-    "serve": {"core", "wire", "models", "hosts", "agents", "rollout"},
+    "serve": {"core", "wire", "models", "hosts", "agents", "rollout", "monitor"},
     "conformance": {"core", "wire", "models", "hosts", "agents", "data", "sandbox"},
     "collection": {"core", "wire", "grading", "models", "hosts", "agents", "rollout", "store", "data", "monitor"},
+    "compat": {"core", "wire", "data"},
     "cli": {
         "core", "wire", "grading", "models", "hosts", "agents", "rollout", "store", "data", "monitor", "serve",
-        "conformance", "collection", "sandbox",
+        "conformance", "collection", "sandbox", "compat",
     },
 }  # fmt: skip
 """What each folder may import besides itself and the public names of `palestra`."""

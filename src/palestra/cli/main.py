@@ -5,7 +5,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -28,7 +28,7 @@ VERBS = MappingProxyType(
         "fsck": "find damage in a run's files and set it aside",
         "stats": "metrics of rollout files",
         "export": "training sets for TRL, verl, OpenRLHF, NeMo RL, NeMo Customizer or any reader",
-        "serve": "a model to anything that speaks the OpenAI API",
+        "serve": "environments for NeMo Gym's clients, or a model for those of the OpenAI API",
         "sandbox": "check the boundary around code that models write, with a corpus of attacks",
         "doctor": "what this machine has and lacks, and with --fix what can be mended",
     }
@@ -55,8 +55,13 @@ def run() -> None:
 
 def main(words: Sequence[str]) -> int:
     """Run one command; the exit code."""
+    return exit_code(lambda: dispatch(list(words)))
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """What a command ends with; its errors are told without a traceback."""
     try:
-        return dispatch(list(words))
+        return command()
     except PalestraError as error:
         print(f"palestra: {error}", file=sys.stderr)
         return CUT_SHORT_EXIT_CODE if error.code in CUT_SHORT else USAGE_EXIT_CODE

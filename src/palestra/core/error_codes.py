@@ -35,6 +35,10 @@ ERRORS = MappingProxyType(
             "The option exists, but this value is not of its type or range.",
             "Run `palestra show ENV`: it lists the options with their types and defaults.",
         ),
+        "invalid-config": Explanation(
+            "A configuration in NeMo Gym's form lacks something, or says something that cannot be.",
+            "Mend each line of the message; `ng_dump_config` with the same words shows what becomes of them.",
+        ),
         "unknown-model": Explanation(
             "The model specification does not start with a known backend.",
             "Use openai:NAME, vllm:NAME, embedded, scripted:FILE or replay:FILE.",

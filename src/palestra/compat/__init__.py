@@ -1,0 +1,1 @@
+"""NeMo Gym's configuration files and commands; nothing but `cli` imports it."""
