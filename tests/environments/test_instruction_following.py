@@ -233,7 +233,8 @@ def test_every_constraint_is_judged_in_bounded_time(unit: str) -> None:
     for identifier, replies in REPLIES.items():
         began = time.process_time()
         keeps(text, identifier, replies.kwargs)
-        assert time.process_time() - began < DEADLINE_S, identifier
+        # A core that is shared takes longer for the same; what is not bounded takes minutes.
+        assert time.process_time() - began < 3 * DEADLINE_S, identifier
 
 
 def test_a_keyword_that_is_a_slow_pattern_is_a_failure_and_no_reward() -> None:
