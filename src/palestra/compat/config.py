@@ -36,6 +36,8 @@ class Sources:
     overrides: Sequence[Override] = ()
     known: frozenset[str] = frozenset()
     """Keys that the command knows, so that `key=value` may set them without a plus."""
+    needs_models: bool = True
+    """Whether references to models must lead somewhere; a command that starts no server needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class GymConfig:
 
 def read_config(sources: Sources, *, ports: Ports | None = None) -> GymConfig:
     """Read, check and complete a configuration. Raises PalestraError that lists everything that is wrong with it."""
-    resolved = resolve(read_tree(sources))
+    resolved = read_values(sources)
     keys = read_global_keys(resolved.values)
     found = find_servers(resolved.values)
     remarks = [*found.remarks]
@@ -77,7 +79,7 @@ def read_config(sources: Sources, *, ports: Ports | None = None) -> GymConfig:
         known.update({name: kind for name in found.almost for kind in kinds_at(resolved.values[name])})
     else:
         remarks += [f"left out, {text}" for text in almost_texts(found)]
-    problems += broken_references(found, known)
+    problems += broken_references(found, known, needs_models=sources.needs_models)
     if not problems:
         config = with_addresses(resolved.values, found, keys, remarks, ports)
         problems += require_distinct(
@@ -87,6 +89,11 @@ def read_config(sources: Sources, *, ports: Ports | None = None) -> GymConfig:
         if not problems:
             return config
     raise PalestraError("invalid-config", "\n  ".join(["the configuration cannot be used:", *problems]))
+
+
+def read_values(sources: Sources) -> Resolved:
+    """What the sources say, unchecked: for commands that are about no server. Raises PalestraError for broken files."""
+    return resolve(read_tree(sources))
 
 
 def read_tree(sources: Sources) -> Tree:

@@ -17,6 +17,7 @@ Kind: TypeAlias = Literal["resources_servers", "responses_api_agents", "response
 KINDS: tuple[Kind, ...] = get_args(Kind)
 DOMAINS: tuple[str, ...] = get_args(Manifest.model_fields["domain"].annotation)
 NEAR = 3
+MODEL_EXAMPLE = "responses_api_models/vllm_model/configs/vllm_model.yaml"
 
 
 class ServerEntry(BaseModel):
@@ -195,12 +196,13 @@ def references_in(node: Any, place: str = "") -> Iterator[tuple[str, Kind, str]]
             yield from references_in(value, f"{place}.{index}")
 
 
-def broken_references(found: Candidates, known: Mapping[str, Kind]) -> Iterator[str]:
+def broken_references(found: Candidates, known: Mapping[str, Kind], *, needs_models: bool = True) -> Iterator[str]:
     """A problem for each reference to an instance that is not there, or is of another kind."""
     for server in found.servers:
         for place, kind, name in references_in(server.config):
             # One that is still missing is told as such.
-            if name != "???" and known.get(name) != kind:
+            is_needed = needs_models or kind != "responses_api_models" or name in known
+            if name != "???" and is_needed and known.get(name) != kind:
                 where = f"{server.name}.{server.kind}.{server.implementation}.{place}"
                 yield f"{where} names {name!r} of {kind}, {why_not(name, kind, known)}"
 
@@ -211,4 +213,6 @@ def why_not(name: str, kind: Kind, known: Mapping[str, Kind]) -> str:
     same = [other for other, its in known.items() if its == kind]
     if near := get_close_matches(name, same, n=NEAR, cutoff=0.6):
         return f"which is not there. Did you mean {' or '.join(map(repr, near))}?"
+    if not same and kind == "responses_api_models":
+        return f"and there is no model: add one to config_paths, such as {MODEL_EXAMPLE}"
     return f"which is not there. There are: {', '.join(same) or 'none of that kind'}"

@@ -67,7 +67,7 @@ def merged(trees: Sequence[Mapping[Any, Any]]) -> Tree:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        return conf.to_container(conf.merge(*trees), resolve=False) if trees else {}
+        return conf.to_container(conf.merge(*map(dict, trees)), resolve=False) if trees else {}
     except OmegaConfBaseException as error:
         raise PalestraError("invalid-config", f"the files do not fit together: {describe(error)}") from error
 
