@@ -1,8 +1,11 @@
-"""Which of our environments a name of NeMo Gym's means."""
+"""Which of our environments, agents and models a place of NeMo Gym's repository means."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from palestra.compat.files import on_disk
-from palestra.compat.instances import Instance
-from palestra.compat.shipped import OLD_NAMES
+from palestra.compat.instances import KINDS, Instance
+from palestra.compat.shipped import OLD_NAMES, OWN_AGENTS, shipped_paths
 from palestra.core.discovery import Source, every_environment, find
 from palestra.core.errors import PalestraError, suggestion
 
@@ -10,15 +13,23 @@ SERVERS = "resources_servers"
 ENVIRONMENTS = "environments"
 
 
+def name_at(place: str, kinds: Sequence[str]) -> str:
+    """The last part of KIND/NAME. Raises PalestraError if it is no such place."""
+    kind, _, name = place.strip("/").partition("/")
+    if kind not in kinds or not name or "/" in name:
+        forms = " or ".join(f"{known}/NAME" for known in kinds)
+        raise PalestraError(
+            "usage", f"{place!r} is no entrypoint", fix=f"Write {forms}; `palestra list` has the names."
+        )
+    return name
+
+
 def environment_at(entrypoint: str) -> Source:
     """The environment of `resources_servers/NAME`: the folder of that path, or the installed one of that name.
 
     Raises PalestraError with the nearest name.
     """
-    kind, slash, name = entrypoint.strip("/").partition("/")
-    if not slash or not name or "/" in name or kind not in (SERVERS, ENVIRONMENTS):
-        fix = f"Write {SERVERS}/NAME; `palestra list` has the names."
-        raise PalestraError("usage", f"{entrypoint!r} is no place of an environment", fix=fix)
+    name = name_at(entrypoint, (SERVERS, ENVIRONMENTS))
     folder = on_disk(entrypoint)
     if folder is not None and (folder / "environment.toml").is_file():
         return find(str(folder.resolve()))
@@ -33,3 +44,18 @@ def environment_at(entrypoint: str) -> Source:
 def environment_of(instance: Instance) -> Source:
     """The environment that a resources server stands for. Raises PalestraError with the nearest name."""
     return environment_at(f"{SERVERS}/{instance.implementation}")
+
+
+def require_implementation(entrypoint: str) -> None:
+    """Raises PalestraError with the nearest name unless it is an environment, an agent or a model."""
+    name = name_at(entrypoint, KINDS)
+    kind = entrypoint.partition("/")[0]
+    if kind == SERVERS:
+        environment_at(entrypoint)
+        return
+    known = {Path(path).parts[1] for path in shipped_paths() if path.startswith(f"{kind}/")}
+    if kind == "responses_api_agents":
+        known.update(OWN_AGENTS.values())
+    if name not in known:
+        there = ", ".join(sorted(known))
+        raise PalestraError("usage", f"there is no {entrypoint!r}.{suggestion(name, known)} There are: {there}.")

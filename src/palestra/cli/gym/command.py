@@ -48,11 +48,16 @@ class Call:
                 raise PalestraError("usage", f"{self.script}: {name}: {reason}")
         return self.checked(model, found.values)
 
-    def parameters_of_words(self, model: type[Model]) -> Model:
-        """The parameters from the words alone, for commands that no configuration is about."""
+    def parameters_of_words(self, model: type[Model], *, takes_others: bool = False) -> Model:
+        """The parameters from the words alone, for commands that no configuration is about.
+
+        With `takes_others` the other words are the configuration's.
+        """
         values: Any = {}
         for override in self.overrides:
             if override.path[0] not in keys_of(model):
+                if takes_others:
+                    continue
                 known = ", ".join(keys_of(model)) or "none"
                 hint = suggestion(override.path[0], keys_of(model))
                 message = f"{self.script} has no parameter {override.path[0]!r}.{hint} It has: {known}."

@@ -1,4 +1,4 @@
-"""The entry of NeMo Gym's commands: `ng_NAME` and `nemo_gym_NAME` with `+key=value` words."""
+"""The entry of NeMo Gym's commands: `ng_NAME` and `nemo_gym_NAME` with `+key=value` words, `gym` with flags."""
 
 import importlib
 import sys
@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from palestra.cli.gym.registry import COMMANDS, PREFIXES, Command
+from palestra.cli.gym.verbs import VERBS
 from palestra.cli.main import exit_code
 from palestra.core.errors import PalestraError, suggestion
 
 ASKS_HELP = ("-h", "--help")
+UNIFIED = ("gym", "ng")
+"""Scripts whose first words are a verb."""
 
 
 def run() -> None:
@@ -24,6 +27,8 @@ def main(script: str, words: Sequence[str]) -> int:
 
 
 def dispatch(script: str, words: Sequence[str]) -> int:
+    if script in UNIFIED:
+        return dispatch_verb(words)
     name = command_name(script)
     command, module = COMMANDS[name], module_of(COMMANDS[name])
     from palestra.cli.gym.command import Call, help_lines, is_set
@@ -35,6 +40,22 @@ def dispatch(script: str, words: Sequence[str]) -> int:
         print("\n".join(help_lines(script, command, module)))
         return 0
     return module.execute(Call(script, overrides))
+
+
+def dispatch_verb(words: Sequence[str]) -> int:
+    """Run the command that `gym VERB ...` stands for."""
+    from palestra.cli.gym.unified import overview, translated, verb_of
+
+    if not words or words[0] in (*ASKS_HELP, "help"):
+        print(overview())
+        return 0
+    if words[0] == "--version":
+        return dispatch(f"{PREFIXES[0]}version", ["+json=true"] if "--json" in words else [])
+    if any(word in ASKS_HELP for word in words):
+        verb, _ = verb_of([word for word in words if word not in ASKS_HELP])
+        return dispatch(f"{PREFIXES[0]}{VERBS[verb].command}", ["-h"])
+    command, rest = translated(words)
+    return dispatch(f"{PREFIXES[0]}{command}", rest)
 
 
 def command_name(script: str) -> str:

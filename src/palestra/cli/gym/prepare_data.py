@@ -1,4 +1,4 @@
-"""Check the datasets of all agents, repeat their rows, give each its agent, and write train, validation or example sets.
+"""Check the datasets of all agents, repeat their rows, name their agents, and write train, validation or example sets.
 
 Beside each dataset: <stem>_prepare.jsonl and <stem>_metrics.json. In the output folder: <type>.jsonl and
 <type>_metrics.json. A row that is no valid task ends it before anything is written; NeMo Gym passes it over. Metrics

@@ -90,6 +90,8 @@ class Hub:
             fix = f"Its files name these splits: {there}. Or name a file with --artifact."
             raise PalestraError("source-unavailable", f"{repo_id} has no file of the split {split!r}", fix=fix)
         folder = output.with_name(f"{output.name}{PARTIAL}s")
+        with writing(output):
+            output.parent.mkdir(parents=True, exist_ok=True)
         with replacing(output) as file:
             for artifact in artifacts:
                 part = folder / artifact.replace("/", "__")
