@@ -241,14 +241,14 @@ class Case:
 CASES: dict[str, Case] = {
     "index": Case(build_index, by_columns),
     "statistics": Case(statistics, by_columns),
-    "filter five rules": Case(five_rules, by_columns),
-    "filter five rules and copy": Case(filter_and_copy, by_columns),
-    "near duplicates": Case(near_duplicates, by_shingles),
-    "export sft": Case(export_sft, by_messages),
-    "export dpo": Case(export_dpo, by_messages),
-    "decontaminate against 1000 questions": Case(decontaminate, by_grams, most=CONTAMINATED),
-    "distinct n-grams and clusters": Case(distinct_and_clusters, by_shingles, most=SAMPLE),
-    "token counts": Case(token_counts, by_messages, most=SAMPLE),
+    "filter_five_rules": Case(five_rules, by_columns),
+    "filter_five_rules_and_copy": Case(filter_and_copy, by_columns),
+    "near_duplicates": Case(near_duplicates, by_shingles),
+    "export_sft": Case(export_sft, by_messages),
+    "export_dpo": Case(export_dpo, by_messages),
+    "decontaminate": Case(decontaminate, by_grams, most=CONTAMINATED),
+    "distinct_and_clusters": Case(distinct_and_clusters, by_shingles, most=SAMPLE),
+    "token_counts": Case(token_counts, by_messages, most=SAMPLE),
 }
 
 

@@ -67,6 +67,7 @@ EXAMPLES = MappingProxyType(
         "H": "127.0.0.1",
         "--max-requests": "256",
         "--ttl-s": "600",
+        "CIDR": "10.1.0.0/16",
         "--max-episodes": "5000",
         "ENV[,ENV]|model": "mcqa,calendar",
         "--request-timeout-s": "60",

@@ -12,13 +12,13 @@ import pytest
 from palestra.agents.tool_loop import ToolLoop
 from palestra.conformance.check import subject_of
 from palestra.core.discovery import find
-from palestra.core.errors import Failure
+from palestra.core.errors import Failure, PalestraError
 from palestra.core.model import Sampling
 from palestra.core.transcript import assistant_message
 from palestra.hosts.http import HttpHost
 from palestra.hosts.local import LocalHost
 from palestra.models.scripted import Recital
-from palestra.serve.door import Door
+from palestra.serve.door import Door, networks_of
 from palestra.serve.episodes import EpisodeLimits
 from tests.served_environments import served
 
@@ -224,6 +224,27 @@ class TestWhatIsRefused:
             assert (await client.post("/seed_session", ROW))[0] == 200
 
         play(use, door=Door("a-long-secret"))
+
+    @pytest.mark.parametrize(
+        ("ranges", "token", "status"),
+        [
+            (["127.0.0.0/8"], None, 200),
+            (["10.0.0.0/8"], None, 403),
+            (["10.0.0.0/8"], "a-long-secret", 401),
+            (["10.0.0.0/8", "127.0.0.1/32"], "a-long-secret", 200),
+        ],
+    )
+    def test_who_asks_from_a_range_that_is_named_needs_no_token(
+        self, ranges: list[str], token: str | None, status: int
+    ) -> None:
+        async def use(client: Client) -> None:
+            assert (await client.post("/seed_session", ROW))[0] == status
+
+        play(use, door=Door(token, networks_of(ranges)))
+
+    def test_a_range_that_is_none_is_told(self) -> None:
+        with pytest.raises(PalestraError, match=r"10\.1\.2\.3/8"):
+            networks_of(["10.1.2.3/8"])
 
 
 def test_an_episode_that_nobody_asks_for_is_closed() -> None:

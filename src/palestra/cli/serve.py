@@ -27,9 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("served", metavar="ENV[,ENV]|model", help=what)
     parser.add_argument("model", nargs="?", metavar="MODEL", help="embedded, scripted:F, openai:NAME or vllm:NAME")
     parser.add_argument("--port", type=int, required=True, metavar="P", help="the first one; 0 takes any free ports")
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="others than the loopback need --token-env")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="others than the loopback need --token-env or --allow-from"
+    )
     variable = "environment variable with the token that clients must send as `Authorization: Bearer`"
     parser.add_argument("--token-env", metavar="NAME", help=variable)
+    ranges = "a range of addresses whose clients need no token; repeatable"
+    parser.add_argument("--allow-from", action="append", default=[], metavar="CIDR", help=ranges)
     at_once = "requests at once, answered or waiting; more get a 429"
     parser.add_argument("--max-requests", type=int, default=1024, metavar="N", help=at_once)
     parser.add_argument("--request-timeout-s", type=float, default=600.0, metavar="S", help="504 after this")

@@ -3,10 +3,12 @@
 import argparse
 import json
 import os
+import sys
 from contextlib import AsyncExitStack
 
 from palestra.cli.event_loop import run_busy
 from palestra.cli.options import read_options
+from palestra.cli.serve_model import door_of
 from palestra.collection.config import EVERY_ENVIRONMENT
 from palestra.collection.endpoints import Endpoints
 from palestra.collection.models import open_roles, read_roles, require_roles
@@ -15,10 +17,9 @@ from palestra.core.errors import PalestraError
 from palestra.hosts.grading_pool import GradingPool
 from palestra.hosts.lent_sandbox import lend
 from palestra.hosts.local import LocalHost
-from palestra.serve.door import Door, is_loopback_host
 from palestra.serve.environment import environment_app
 from palestra.serve.episodes import EpisodeLimits, Episodes
-from palestra.serve.run import Listening, bound, required_key, serve, url_of
+from palestra.serve.run import Listening, bound, callers_of, serve, url_of, warning_of
 
 
 def serve_environments(arguments: argparse.Namespace) -> int:
@@ -26,8 +27,7 @@ def serve_environments(arguments: argparse.Namespace) -> int:
     names = [source.name for source in sources]
     if len({*names}) < len(names):
         raise PalestraError("usage", f"an environment is named twice: {', '.join(names)}")
-    loopback = is_loopback_host(arguments.host)
-    token = required_key(arguments.token_env, arguments.host, loopback=loopback)
+    callers = callers_of(arguments.host, arguments.token_env, arguments.allow_from)
     secret = secret_of(arguments.secret_env)
     choices = read_roles(arguments.role, arguments.role_option)
     values = read_options(arguments.option, names)
@@ -49,11 +49,12 @@ def serve_environments(arguments: argparse.Namespace) -> int:
             host = LocalHost(source, chosen, pool, roles, lent)
             limits = EpisodeLimits(arguments.max_episodes, arguments.ttl_s)
             episodes = Episodes(host, cookie_of(source), secret, limits=limits)
-            door = Door(token, loopback, arguments.max_requests, arguments.request_timeout_s)
-            listening.append(Listening(environment_app(host, episodes, door), opened))
+            listening.append(Listening(environment_app(host, episodes, door_of(callers, arguments)), opened))
         return listening
 
     def announce() -> None:
+        if warning := warning_of(arguments.host, callers):
+            print(warning, file=sys.stderr, flush=True)
         for name, opened in zip(names, sockets, strict=True):
             said = {"environment": name, "url": url_of(opened), "pid": os.getpid()}
             print(json.dumps(said) if arguments.json else f"serving {name} at {said['url']}", flush=True)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from contextlib import AsyncExitStack
 
 from palestra.cli.event_loop import run_busy
@@ -14,8 +15,8 @@ from palestra.core.errors import PalestraError
 from palestra.core.model import Model
 from palestra.models.scripted import PerRollout, ScriptedModel
 from palestra.serve.app import model_app
-from palestra.serve.door import Door, is_loopback_host
-from palestra.serve.run import Listening, bound, required_key, serve, url_of
+from palestra.serve.door import Door
+from palestra.serve.run import Callers, Listening, bound, callers_of, serve, url_of, warning_of
 from palestra.serve.served import Served
 
 ENDPOINTS = ("openai", "vllm")
@@ -26,14 +27,13 @@ def serve_model(arguments: argparse.Namespace) -> int:
         fix = "Name one: palestra serve model embedded --port 8000"
         raise PalestraError("usage", "it is not said which model to serve", fix=fix)
     host = arguments.host
-    loopback = is_loopback_host(host)
-    key = required_key(arguments.token_env, host, loopback=loopback)
+    callers = callers_of(host, arguments.token_env, arguments.allow_from)
     model = opened(arguments)
     backend, _, name = arguments.model.partition(":")
     passes = backend in ENDPOINTS
     names = (name,) if passes else tuple(dict.fromkeys((model.name, backend)))
     served = Served(model, names, tells_tokens=backend in ("embedded", "vllm"), passes_parameters=passes)
-    door = Door(key, loopback, arguments.max_requests, arguments.request_timeout_s)
+    door = door_of(callers, arguments)
     listening = bound(host, arguments.port)
     url = f"{url_of(listening)}/v1"
 
@@ -41,10 +41,17 @@ def serve_model(arguments: argparse.Namespace) -> int:
         return [Listening(model_app(served, door), listening)]
 
     def announce() -> None:
+        if warning := warning_of(host, callers):
+            print(warning, file=sys.stderr, flush=True)
         said = {"url": url, "models": names, "pid": os.getpid()}
         print(json.dumps(said) if arguments.json else f"serving {names[0]} at {url}", flush=True)
 
     return run_busy(serve(build, announce))
+
+
+def door_of(callers: Callers, arguments: argparse.Namespace) -> Door:
+    limits = (arguments.max_requests, arguments.request_timeout_s)
+    return Door(callers.token, callers.networks, callers.loopback_only, *limits)
 
 
 def opened(arguments: argparse.Namespace) -> Model:

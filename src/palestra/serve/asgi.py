@@ -28,6 +28,8 @@ class Call:
     headers: Mapping[bytes, bytes]
     """By name in lower case; the last of those that are there more than once."""
     receive: Receive
+    client: str = ""
+    """The address that asks."""
 
     def header(self, name: bytes) -> str:
         """The value of a header; empty if it is not there."""
@@ -91,7 +93,8 @@ class Routes:
         path: str = scope["path"]
         if path.startswith(ROLLOUT_PREFIX):
             path = "/" + path[len(ROLLOUT_PREFIX) :].partition("/")[2]
-        answer = await self.answer(Call(scope["method"], path, dict(scope["headers"]), receive))
+        client = scope.get("client") or ("",)
+        answer = await self.answer(Call(scope["method"], path, dict(scope["headers"]), receive, client[0]))
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(answer.body)),

@@ -2,18 +2,20 @@
 
 import asyncio
 import hmac
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
-from typing import Any, TypeVar
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from palestra.core.deadline import TimeLimits
+from palestra.core.errors import PalestraError
 from palestra.serve.asgi import Call
 from palestra.serve.refusals import Refusal
 from palestra.wire.encoding import decode
 
+Network: TypeAlias = IPv4Network | IPv6Network
 Result = TypeVar("Result")
 
 MAX_BODY_BYTES = 64 * 2**20
@@ -30,6 +32,8 @@ class Door:
 
     token: str | None = None
     """What clients must send as bearer token; None if anyone who can connect may ask."""
+    networks: tuple[Network, ...] = ()
+    """Where clients may ask from without a token; if there is none either, nobody else may."""
     loopback_only: bool = True
     max_requests: int = 1024
     request_timeout_s: float = 600.0
@@ -54,11 +58,24 @@ class Door:
             raise Refusal(403, f"this server answers on the loopback only, not for {' and '.join(named)}")
 
     def check_token(self, call: Call) -> None:
+        if self.networks and self.is_near(call.client):
+            return
         if self.token is None:
+            if self.networks:
+                raise Refusal(403, f"this server does not answer {call.client or 'this address'}")
             return
         sent = call.header(b"authorization").removeprefix("Bearer ")
         if not hmac.compare_digest(sent.encode(), self.token.encode()):
             raise Refusal(401, "the token is missing or wrong", code="invalid_api_key")
+
+    def is_near(self, client: str) -> bool:
+        try:
+            address = ip_address(client)
+        except ValueError:
+            return False
+        # What comes by way of an IPv6 socket is still that machine.
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self.networks)
 
     async def answer(self, call: Call, work: Coroutine[Any, Any, Result]) -> Result:
         """What `work` gives, if there is room for it, in time, and as long as its client waits."""
@@ -154,6 +171,18 @@ def is_loopback(netloc: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Networks from `10.0.0.0/8` and its like. Raises PalestraError naming the text that is none."""
+    found: list[Network] = []
+    for text in texts:
+        try:
+            found.append(ip_network(text))
+        except ValueError as error:
+            fix = "Write an address range such as 10.1.0.0/16; one machine is 10.1.2.3/32."
+            raise PalestraError("usage", f"--allow-from {text!r}: {error}", fix=fix) from error
+    return tuple(found)
 
 
 def is_loopback_host(host: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from palestra.core.errors import PalestraError
+from palestra.serve.door import Network, is_loopback_host, networks_of
 from palestra.serve.protocol import BoundedProtocol
 
 GRACE_S = 3
@@ -120,12 +121,36 @@ async def until_signal(served: Sequence[Listening], announce: Callable[[], None]
     return 128 + received[0] if received else 0
 
 
-def required_key(variable: str | None, host: str, *, loopback: bool) -> str | None:
-    """The token that clients must send, from the environment. Raises PalestraError if it must be there and is not."""
-    key = os.environ.get(variable, "").strip() if variable else ""
-    if variable and not key:
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who may ask a server that listens on a host."""
+
+    token: str | None
+    networks: tuple[Network, ...]
+    loopback_only: bool
+
+
+def callers_of(host: str, variable: str | None, ranges: Sequence[str]) -> Callers:
+    """Who may ask: whoever has the token in this environment variable, or asks from these address ranges.
+
+    Raises PalestraError if the variable is not set, or if the host is open to other machines and nobody is named.
+    """
+    token = os.environ.get(variable, "").strip() if variable else ""
+    if variable and not token:
         raise PalestraError("usage", f"--token-env names {variable}, which is not set", fix=f"export {variable}=...")
-    if not loopback and not key:
-        fix = "Set an environment variable to a long random text and give its name: --token-env NAME."
+    loopback, networks = is_loopback_host(host), networks_of(ranges)
+    if not loopback and not token and not networks:
+        fix = (
+            "Set an environment variable to a long random text and give its name: --token-env NAME. For clients that"
+            " can send none, name where they ask from: --allow-from 10.1.0.0/16."
+        )
         raise PalestraError("usage", f"--host {host} is open to other machines, and there is no token", fix=fix)
-    return key or None
+    return Callers(token or None, networks, loopback)
+
+
+def warning_of(host: str, callers: Callers) -> str | None:
+    """What somebody should know who opens a server to others."""
+    if not callers.networks:
+        return None
+    ranges = ", ".join(map(str, callers.networks))
+    return f"mind: whoever asks {host} from {ranges} needs no token, and nothing is encrypted"
