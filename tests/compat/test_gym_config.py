@@ -104,6 +104,37 @@ class TestWhatOverridesWhat:
         found = config(f"+config_paths=[more.yaml,counter.yaml,{MODEL}]").values
         assert (found["same"], found["copied"]) == ("from outside", {"x": 1, "y": 3})
 
+    def test_what_is_inherited_moves_and_what_is_deleted_is_gone(self, folder: Path) -> None:
+        (folder / "more.yaml").write_text(
+            "base: {x: 1, y: {z: 2}}\n"
+            "one: {_inherit_from: base, x: 3}\n"
+            "two: ${inherit_from:base}\n"
+            'three: {_copy: one, _delete_key: "x, y.z"}\n'
+            "deep: [{_copy: two.y}]\n"
+        )
+        found = config(f"+config_paths=[more.yaml,counter.yaml,{MODEL}]").values
+        assert "base" not in found
+        assert found["one"] == {"x": 3, "y": {"z": 2}}
+        assert found["two"] == {"x": 1, "y": {"z": 2}}
+        assert found["three"] == {"y": {}}
+        assert found["deep"] == [{"z": 2}]
+
+    def test_a_server_is_taken_over_under_another_name(self) -> None:
+        words = ["+mine={_inherit_from: counter_resources_server}",
+                 "+counter_simple_agent.responses_api_agents.simple_agent.resources_server.name=mine"]  # fmt: skip
+        names = [each.name for each in config(f"+config_paths=[counter.yaml,{MODEL}]", *words).instances]
+        assert sorted(names) == ["counter_simple_agent", "mine", "policy_model"]
+
+    def test_words_change_delete_and_add_in_their_order(self) -> None:
+        path = "counter_simple_agent.responses_api_agents.simple_agent"
+        words = [f"{path}.max_steps=7", f"~{path}.max_steps=7", f"+{path}.max_steps=8", f"++{path}.more={{a: [1, x]}}"]
+        agent = agent_of(config(f"+config_paths=[counter.yaml,{MODEL}]", *words))
+        assert (agent["max_steps"], agent["more"]) == (8, {"a": [1, "x"]})
+
+    def test_config_paths_may_be_named_in_env_yaml(self, folder: Path) -> None:
+        (folder / "env.yaml").write_text(f"{ENV}my_paths: [counter.yaml, {MODEL}]\n")
+        assert len(config("+config_paths=${my_paths}").instances) == 3
+
 
 class TestShipped:
     @pytest.mark.parametrize("name", ["mcqa", "calendar", "aviary", "example_session_state_mgmt"])

@@ -15,7 +15,7 @@ from palestra.compat.operators import with_operators
 from palestra.compat.overrides import ANYTHING, Override
 from palestra.compat.paths import found_at, missing_path, placed, without
 from palestra.compat.ports import Ports, own_address, require_distinct
-from palestra.compat.secrets import masked, masked_word
+from palestra.compat.secrets import is_secret, masked, masked_word
 from palestra.compat.tree import Resolved, Tree, merged, read_yaml, resolve, tree_of, yaml_text
 from palestra.core.errors import PalestraError
 
@@ -131,7 +131,10 @@ def overridden(tree: Tree, sources: Sources, *, is_whole: bool) -> Tree:
         there = found_at(tree, override.path)
         if override.operation == "delete":
             if is_whole and (there is None or override.value not in (ANYTHING, there.value)):
-                held = missing_path(tree, override.key) if there is None else f"it is {masked(there.value)!r}"
+                hides = any(map(is_secret, override.path))
+                held = missing_path(tree, override.key)
+                if there is not None:
+                    held = f"it is {masked(there.value, hides=hides)!r}"
                 raise PalestraError("invalid-config", f"{masked_word(override.word)!r}: {held}")
             tree = without(tree, override.path)
             continue

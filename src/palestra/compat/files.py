@@ -42,7 +42,7 @@ def read_config_file(path: str) -> Tree:
 def not_found(path: str) -> PalestraError:
     looked = ", ".join(str(root.resolve()) for root in roots())
     there = [str(found) for root in roots() for found in sorted((root / path).parent.glob("*.y*ml"))]
-    near = get_close_matches(path, [*there, *shipped_paths()], n=NEAR, cutoff=0.6)
+    near = get_close_matches(path, [*there, *shipped_paths()], n=NEAR, cutoff=0.85)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     message = f"there is no configuration {path!r} in {looked}, and none is shipped under that name.{hint}"
     fix = "Mend the path, or add the folder that it starts from to NEMO_GYM_EXTRA_ROOTS."

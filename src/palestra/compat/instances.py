@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from palestra.compat.datasets import DatasetEntry
+from palestra.compat.problems import problem_texts
 from palestra.core.errors import suggestion
 from palestra.core.manifest import Manifest
 
@@ -173,14 +174,6 @@ def add_server(found: Candidates, name: str, kind: Kind, implementation: str, va
         return [f"{place}.domain is required for a resources server: one of {', '.join(DOMAINS)}"]
     found.servers.append(Candidate(name, kind, implementation, entry, values))
     return []
-
-
-def problem_texts(error: ValidationError) -> Iterator[str]:
-    for entry in error.errors(include_url=False):
-        what = entry["msg"].removeprefix("Value error, ")
-        place = ".".join(str(part) for part in entry["loc"])
-        got = f" (got {str(entry['input'])[:80]!r})" if not isinstance(entry["input"], Mapping) else ""
-        yield f"{place}: {what}{got}"
 
 
 def references_in(node: Any, place: str = "") -> Iterator[tuple[str, Kind, str]]:

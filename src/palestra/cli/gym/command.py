@@ -14,8 +14,8 @@ from palestra.cli.gym.registry import Command
 from palestra.compat.config import GymConfig, Sources, read_config, read_values
 from palestra.compat.overrides import ANYTHING, Override
 from palestra.compat.paths import placed
+from palestra.compat.problems import problem_texts
 from palestra.core.errors import PalestraError, suggestion
-from palestra.core.tools import validation_text
 
 TYPES = types.MappingProxyType({str: "text", int: "integer", float: "number", bool: "true or false"})
 
@@ -92,7 +92,7 @@ class Call:
             return model.model_validate(given)
         except ValidationError as error:
             fix = f"`{self.script} +h=true` explains the parameters."
-            raise PalestraError("usage", f"{self.script}: {validation_text(error)}", fix=fix) from error
+            raise PalestraError("usage", f"{self.script}: {'; '.join(problem_texts(error))}", fix=fix) from error
 
 
 def keys_of(model: type[GymParameters]) -> list[str]:

@@ -29,7 +29,6 @@ VARIANTS = MappingProxyType(
         "dataset download": ("dataset download hf", "dataset download gitlab"),
     }
 )
-ROOTS = "NEMO_GYM_EXTRA_ROOTS"
 
 
 @dataclass(slots=True)
@@ -53,7 +52,8 @@ def translated(words: Sequence[str]) -> tuple[str, list[str]]:
     found = read_flags(name, verb, rest)
     if found.roots:
         # Whatever this process reads from now on starts there.
-        os.environ[ROOTS] = os.pathsep.join([*found.roots, *filter(None, [os.environ.get(ROOTS)])])
+        before = os.environ.get("NEMO_GYM_EXTRA_ROOTS")
+        os.environ["NEMO_GYM_EXTRA_ROOTS"] = os.pathsep.join([*found.roots, *([before] if before else [])])
     if verb.command not in COMMANDS:
         raise PalestraError("usage", f"`{name}` is not there", fix="`gym --help` lists what is.")
     return verb.command, found.all()
