@@ -44,6 +44,8 @@ WORDS = MappingProxyType(
 class Parameters(GymParameters):
     """What is prepared, and where to."""
 
+    config_paths: tuple[str, ...] = ()
+    """Files to read, later ones over earlier ones."""
     output_dirpath: Path
     """The folder of the collated files."""
     mode: Mode

@@ -20,7 +20,7 @@ class Command:
 
 COMMANDS = MappingProxyType(
     {
-        "dump_config": Command("dump_config", "the whole configuration as YAML, everything resolved, secrets as ****"),
+        "dump_config": Command("dump_config", "the whole configuration as YAML, everything resolved, secrets hidden"),
         "validate": Command("validate", "everything that is wrong with a configuration or an environment's manifest"),
         "prepare_data": Command("prepare_data", "datasets as training reads them: checked, counted, with agents"),
         "reward_profile": Command("reward_profile", "how the rollouts of each task went, and metrics by agent"),

@@ -19,7 +19,7 @@ from palestra.compat.environments import ENVIRONMENTS, SERVERS, environment_at
 from palestra.core.discovery import find
 from palestra.core.errors import PalestraError
 
-EXAMPLE = 'ng_validate "+config_paths=[resources_servers/mcqa/configs/mcqa.yaml]" +policy_base_url=http://127.0.0.1:1'
+EXAMPLE = "ng_validate +name=mcqa"
 
 
 class Parameters(GymParameters):
