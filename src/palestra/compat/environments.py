@@ -5,7 +5,7 @@ from pathlib import Path
 
 from palestra.compat.files import on_disk
 from palestra.compat.instances import KINDS, Instance
-from palestra.compat.shipped import OLD_NAMES, OWN_AGENTS, shipped_paths
+from palestra.compat.shipped import OLD_NAMES, OWN_AGENTS, Shipped
 from palestra.core.discovery import Source, every_environment, find
 from palestra.core.errors import PalestraError, suggestion
 
@@ -53,7 +53,7 @@ def require_implementation(entrypoint: str) -> None:
     if kind == SERVERS:
         environment_at(entrypoint)
         return
-    known = {Path(path).parts[1] for path in shipped_paths() if path.startswith(f"{kind}/")}
+    known = {Path(path).parts[1] for path in Shipped().paths() if path.startswith(f"{kind}/")}
     if kind == "responses_api_agents":
         known.update(OWN_AGENTS.values())
     if name not in known:
