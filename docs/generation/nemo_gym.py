@@ -138,6 +138,7 @@ def verbs_section() -> Iterator[str]:
         "Flags are written as words: `gym env resolve --model-url URL` is `ng_dump_config ++policy_base_url=URL`.",
         "Words are passed on as they are. A NAME of `--resources-server`, `--environment`, `--benchmark` or",
         "`--model-type` stands for its configuration in `config_paths`; `NAME/FLAVOUR` for another file of it.",
+        "`gym list KIND` and `gym search TEXT` say what there is.",
         "",
     )
     there = {name: verb for name, verb in VERBS.items() if verb.command in COMMANDS}

@@ -12,6 +12,7 @@ from palestra.cli.gym.main import main
 from palestra.cli.gym.registry import COMMANDS, PREFIXES
 from palestra.cli.gym.unified import translated
 from palestra.cli.gym.verbs import VERBS
+from palestra.compat.files import read_config_file
 from tests.conftest import ROOT
 
 MCQA = (
@@ -279,6 +280,17 @@ class TestVerbs:
         assert all(f"(ng_{command})" in printed for command in there)
         assert main("gym", ["dataset", "collate", "--help"]) == 0
         assert "output_dirpath" in capsys.readouterr().out
+
+    def test_what_there_is_is_listed_and_found(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for kind in ("resources-servers", "environments", "models", "agents"):
+            assert main("gym", ["list", kind, "--json"]) == 0
+            found = json.loads(capsys.readouterr().out)
+            assert found
+            assert all(read_config_file(each["config"]) for each in found)
+        assert main("gym", ["search", "multiple-choice", "--json"]) == 0
+        assert {each["name"] for each in json.loads(capsys.readouterr().out)} >= {"mcqa"}
+        assert main("gym", ["list", "model"]) == 2
+        assert "Did you mean 'models'?" in capsys.readouterr().err
 
     def test_a_folder_to_search_is_searched(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (folder / "far").mkdir()

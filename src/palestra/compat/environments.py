@@ -1,16 +1,25 @@
 """Which of our environments, agents and models a place of NeMo Gym's repository means."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
 
 from palestra.compat.files import on_disk
-from palestra.compat.instances import KINDS, Instance
+from palestra.compat.instances import KINDS, Instance, ServerEntry
 from palestra.compat.shipped import OLD_NAMES, OWN_AGENTS, Shipped
 from palestra.core.discovery import Source, every_environment, find
 from palestra.core.errors import PalestraError, suggestion
 
 SERVERS = "resources_servers"
 ENVIRONMENTS = "environments"
+MODEL_KIND = "responses_api_models"
+MODEL_SUFFIX = "_model_server"
+NOT_OPTIONS = frozenset({*ServerEntry.model_fields, "name", "verified", "verified_url", "description", "value"})
+"""Fields of every resources server, and those that only describe it."""
 
 
 def name_at(place: str, kinds: Sequence[str]) -> str:
@@ -44,6 +53,41 @@ def environment_at(entrypoint: str) -> Source:
 def environment_of(instance: Instance) -> Source:
     """The environment that a resources server stands for. Raises PalestraError with the nearest name."""
     return environment_at(f"{SERVERS}/{instance.implementation}")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the entry of a resources server says about its environment."""
+
+    source: Source
+    options: BaseModel
+    roles: Mapping[str, str]
+    """The instances of the further models that it asks for, by role."""
+    remarks: tuple[str, ...]
+    """Fields that the environment does not have; NeMo Gym passes over them in silence."""
+
+
+def settings_of(instance: Instance) -> Settings:
+    """The environment of a resources server with its options and models.
+
+    `judge_model_server: {type: responses_api_models, name: NAME}` names the model of the role `judge`.
+    Raises PalestraError naming the option that has a wrong value.
+    """
+    source = environment_of(instance)
+    known = source.load().Options.model_fields
+    values: dict[str, Any] = {}
+    roles: dict[str, str] = {}
+    remarks: list[str] = []
+    for key, value in instance.config.items():
+        if key in NOT_OPTIONS:
+            continue
+        if isinstance(value, Mapping) and value.get("type") == MODEL_KIND:
+            roles[key.removesuffix(MODEL_SUFFIX)] = value["name"]
+        elif key in known:
+            values[key] = value
+        else:
+            remarks.append(f"{instance.name}: {source.name} has no option {key!r}.{suggestion(key, known)}")
+    return Settings(source, source.options(values), MappingProxyType(roles), tuple(remarks))
 
 
 def require_implementation(entrypoint: str) -> None:

@@ -44,6 +44,7 @@ def dispatch(script: str, words: Sequence[str]) -> int:
 
 def dispatch_verb(words: Sequence[str]) -> int:
     """Run the command that `gym VERB ...` stands for."""
+    from palestra.cli.gym.listing import WORDS, run_listing
     from palestra.cli.gym.unified import overview, translated, verb_of
 
     if not words or words[0] in (*ASKS_HELP, "help"):
@@ -51,6 +52,8 @@ def dispatch_verb(words: Sequence[str]) -> int:
         return 0
     if words[0] == "--version":
         return dispatch(f"{PREFIXES[0]}version", ["+json=true"] if "--json" in words else [])
+    if words[0] in WORDS:
+        return run_listing(words)
     if any(word in ASKS_HELP for word in words):
         verb, _ = verb_of([word for word in words if word not in ASKS_HELP])
         return dispatch(f"{PREFIXES[0]}{VERBS[verb].command}", ["-h"])

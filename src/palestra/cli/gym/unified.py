@@ -168,6 +168,8 @@ def overview() -> str:
             "usage: gym VERB ... [FLAG ...] [KEY=VALUE ...]",
             "",
             *lines,
+            f"  {'list KIND [TEXT]':<34} what can be named in config_paths: resources-servers, agents, models, ...",
+            f"  {'search TEXT':<34} the same, of all kinds",
             "",
             "`gym VERB ... --help` explains the command. KEY=VALUE words are passed on to it as they are.",
             "example:",
