@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from palestra.core.errors import PalestraError
 from palestra.core.transcript import is_from_model, split_turns
-from palestra.data.index import build
+from palestra.data.index import build, extract, segment
 from palestra.data.index.build import index_folder
 from palestra.data.rows import Rows
 from palestra.wire.calls import output_of
@@ -122,6 +122,41 @@ def test_lines_without_a_last_line_end_and_with_carriage_returns(tmp_path: Path)
     assert opened(path).column("task_index").to_pylist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("piece_bytes", [1, 100, 400, 5000])
+def test_a_file_that_is_read_in_other_pieces_has_the_same_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
+) -> None:
+    rows = [rollout(number, text="long " * 200 * (number % 3), note=number / 3) for number in range(12)]
+    path = write(tmp_path / "a.jsonl", [*rows, b"", b"nonsense"])
+    path.write_bytes(path.read_bytes() + encode(rollout(12))[:-9])
+    whole = opened(path, index=tmp_path / "one")
+    monkeypatch.setattr(segment, "PIECE_BYTES", piece_bytes)
+    parts = opened(path, index=tmp_path / "two")
+    assert parts.table.combine_chunks().equals(whole.table.combine_chunks())
+    assert [str(problem) for problem in parts.problems] == [str(problem) for problem in whole.problems]
+    assert [problem.line for problem in parts.problems] == [14, 15]
+    assert parts.parts[0].segments == whole.parts[0].segments
+
+
+def test_an_integer_beyond_64_bits_is_none_that_a_column_holds(tmp_path: Path) -> None:
+    rows = opened(write(tmp_path / "a.jsonl", [own_line(0, seed=1 << 70), own_line(1, seed=7)]))
+    assert rows.column("seed").to_pylist() == [None, 7]
+
+
+def test_values_and_prompts_that_are_met_again_are_not_mixed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extract, "MOST_REMEMBERED", 2)
+    own = [rollout(number % 3, kind_of=value) for number, value in enumerate((1, 1.0, "1", True, False, 0, None) * 2)]
+    path = write(
+        tmp_path / "a.jsonl", [{**row, "note": row["kind_of"]} if row["kind_of"] == "1" else row for row in own]
+    )
+    rows = opened(path)
+    assert rows.column("kind_of").to_pylist() == ["1", "1.0", "1", "True", "False", "0", None] * 2
+    assert rows.column("note").to_pylist()[:3] == [None, None, "1"]
+    assert rows.column("prompt_chars").to_pylist() == [10] * 14
+
+
 def segments_read(path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> int:
     """How many blocks are read when the file is opened."""
     read: list[int] = []
@@ -171,8 +206,8 @@ def test_a_damaged_index_is_built_anew(tmp_path: Path) -> None:
     folder = index_folder(path)
     (folder / "manifest.json").write_text("{")
     assert len(opened(path)) == 1
-    for segment in folder.glob("*.arrow"):
-        segment.unlink()
+    for stored in folder.glob("*.arrow"):
+        stored.unlink()
     assert len(opened(path)) == 1
 
 

@@ -33,6 +33,12 @@ def test_deviations_too_small_for_their_powers_are_no_error() -> None:
     assert describe(np.array([0.0, 7.8e-120]))["kurtosis"] == pytest.approx(-2)
 
 
+@pytest.mark.parametrize("values", [[0.0, 5e-324], [1e16, 1e16 + 2], [-5e-324, 0.0, 5e-324]])
+def test_numbers_too_close_for_twenty_bins_are_in_one(values: list[float]) -> None:
+    found = describe(np.array(values))["histogram"]
+    assert found == {"counts": [len(values)], "edges": [min(values), max(values)]}
+
+
 def test_what_is_not_defined_is_none() -> None:
     assert describe(np.array([np.nan])) == {"count": 0, "null": 1}
     one = describe(np.array([3.0]))

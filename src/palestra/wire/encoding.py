@@ -91,6 +91,16 @@ def checksum(prefix: bytes | memoryview) -> bytes:
 
 def checksum_holds(line: bytes) -> bool | None:
     """Whether a line is as it was written; None if it carries no checksum."""
+    # Almost all lines are as they were written, without a line end.
+    start = len(line) - CHECKSUM_LENGTH
+    is_usual = line.startswith(CHECKSUM_FIELD, start) and line.startswith(b"{")
+    if is_usual and line[start:] == checksum(memoryview(line)[:start]):
+        return True
+    return checksum_holds_somehow(line)
+
+
+def checksum_holds_somehow(line: bytes) -> bool | None:
+    """`checksum_holds` of a line that may have blanks around it, no checksum, or a damaged one."""
     # Blanks around a line are what repairing a file leaves. Few lines have them, and none is copied without need.
     text = line if line.startswith(b"{") and line.endswith(b"}\n") else line.strip(WHITESPACE)
     end = len(text) - text.endswith(b"\n")

@@ -8,11 +8,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from palestra.core.errors import PalestraError
 from palestra.data.index.fields import VERSION
@@ -22,14 +22,13 @@ from palestra.store.paths import replacing, writing
 BLOCK_BYTES = 32 << 20
 ALONE_BYTES = 64 << 20
 """Less than this is read by this process itself: starting others would take longer."""
-MAX_BATCH = 48
-"""Blocks that one process reads, one after the other."""
+MOST_PARTS = 4096
+"""Parts that processes share before others start anew: their tickets must fit into a pipe."""
+TICKET_BYTES = 4
 SLOWEST_BYTES_PER_S = 1 << 20
 """A process that reads more slowly than this is given up."""
 START_S = 60
 LONGEST_LINE_BYTES = 1 << 30
-Part = TypeVar("Part", bound=Block | Segment)
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +136,10 @@ def write_segments(path: Path, blocks: Sequence[Block], folder: Path) -> list[Se
         with writing(folder):
             return [write_segment(path, block, folder) for block in blocks]
 
-    def read(batch: Sequence[Block]) -> list[Segment]:
-        request = {"blocks": [[block.start, block.end] for block in batch]}
-        return [segment_of(entry) for entry in json.loads(run_worker(path, folder, request, size_of(batch)))]
-
-    return [segment for segments in in_batches(blocks, read) for segment in segments]
+    found: dict[int, Segment] = {}
+    for said in shared_out(path, folder, "blocks", [[block.start, block.end] for block in blocks], size_of(blocks)):
+        found.update((number, segment_of(entry)) for number, entry in json.loads(said))
+    return [found[number] for number in range(len(blocks))]
 
 
 def ensure_texts(path: Path, folder: Path, segments: Sequence[Segment]) -> None:
@@ -153,10 +151,7 @@ def ensure_texts(path: Path, folder: Path, segments: Sequence[Segment]) -> None:
                 write_texts(path, segment, folder)
         return
 
-    def read(batch: Sequence[Segment]) -> None:
-        run_worker(path, folder, {"texts": [asdict(segment) for segment in batch]}, size_of(batch))
-
-    in_batches(lacking, read)
+    shared_out(path, folder, "texts", [asdict(segment) for segment in lacking], size_of(lacking))
 
 
 def size_of(parts: Sequence[Block | Segment]) -> int:
@@ -167,27 +162,39 @@ def is_work_for_many(parts: Sequence[Block | Segment]) -> bool:
     return min(usable_cores(), len(parts)) > 1 and size_of(parts) >= ALONE_BYTES
 
 
-def in_batches(parts: Sequence[Part], work: Callable[[Sequence[Part]], Result]) -> list[Result]:
-    """Work on parts in as many threads as there are cores, each of which waits for a process of its own."""
+def shared_out(path: Path, folder: Path, kind: str, parts: Sequence[Any], size: int) -> list[bytes]:
+    """What processes say that share the parts among them: as many as there are cores, each takes the next one."""
     workers = min(usable_cores(), len(parts))
-    size = max(1, min(MAX_BATCH, -(-len(parts) // (2 * workers))))
-    batches = [parts[first : first + size] for first in range(0, len(parts), size)]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, batches))
+    said: list[bytes] = []
+    for first in range(0, len(parts), MOST_PARTS):
+        request = {"path": str(path), "folder": str(folder), kind: parts, "tickets": 0}
+        request["tickets"], sink = os.pipe()
+        try:
+            numbers = range(first, min(first + MOST_PARTS, len(parts)))
+            os.write(sink, b"".join(number.to_bytes(TICKET_BYTES, "little") for number in numbers))
+            os.close(sink)
+            with ThreadPoolExecutor(workers) as pool:
+                said += pool.map(run_worker, [request] * workers, [size] * workers)
+        finally:
+            os.close(request["tickets"])
+    return said
 
 
 def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_worker(path: Path, folder: Path, request: dict[str, Any], size: int) -> bytes:
+def run_worker(request: dict[str, Any], size: int) -> bytes:
     """What another process says to a request. Raises PalestraError if it breaks or takes too long."""
     limit_s = START_S + size / SLOWEST_BYTES_PER_S
+    # One thread for each process: threads of numpy wait by turning.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "palestra.data.index.worker"],
-            input=json.dumps({"path": str(path), "folder": str(folder), **request}).encode(),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            input=json.dumps(request).encode(),
+            env=environment,
+            pass_fds=[request["tickets"]],
             capture_output=True,
             timeout=limit_s,
             check=True,
@@ -196,5 +203,6 @@ def run_worker(path: Path, folder: Path, request: dict[str, Any], size: int) -> 
         told = (error.stderr or b"").decode(errors="replace").strip().splitlines()
         why = told[-1] if told else f"it did not finish within {limit_s:.0f} s"
         fix = "Repeat the command; what was read is kept. If it dies again, the machine may lack memory or disk."
-        raise PalestraError("worker-died", f"the index of {path} could not be built: {why}", fix=fix) from error
+        what = f"the index of {request['path']} could not be built: {why}"
+        raise PalestraError("worker-died", what, fix=fix) from error
     return done.stdout

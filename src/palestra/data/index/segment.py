@@ -3,8 +3,10 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from io import RawIOBase
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pyarrow
 import xxhash
 
-from palestra.data.index.extract import NAMES, values_of
+from palestra.data.index.extract import LARGEST_INTEGER, SMALLEST_INTEGER, LineReader
 from palestra.data.index.fields import FIELDS, VERSION
 from palestra.data.index.shapes import RowReader
 from palestra.data.index.texts import TEXT_FIELDS, TEXT_VERSION, text_values
@@ -28,6 +30,8 @@ ARROW_TYPES = MappingProxyType(
 )
 MAX_OWN_FIELDS = 500
 """Own fields of rows that become columns, the most frequent ones; the others are named as left out."""
+PIECE_BYTES = 1 << 18
+"""What fits into a processor's cache, with what is made of it."""
 MAX_PROBLEMS = 1000
 """Bad lines of a block that are named one by one; further ones are counted."""
 
@@ -77,12 +81,10 @@ def hash_of(data: bytes) -> str:
 
 def write_segment(path: Path, block: Block, folder: Path) -> Segment:
     """Read a block and write its columns, unless they are there already."""
-    with path.open("rb") as file:
-        file.seek(block.start)
-        data = file.read(block.end - block.start)
-    segment = Segment(block.start, block.end, hash_of(data), 0, 0)
-    rows, own = read_rows(data, segment)
-    write_table(table_of(rows, own, segment), folder / segment.file_name)
+    segment = Segment(block.start, block.end, "", 0, 0)
+    with path.open("rb", buffering=0) as file:
+        table = table_of(read_block(file, segment), segment)
+    write_table(table, folder / segment.file_name)
     return segment
 
 
@@ -115,36 +117,72 @@ def write_table(table: pyarrow.Table, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_rows(data: bytes, segment: Segment) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]]:
-    """The values of the rows that can be read; the others become problems of the segment."""
-    rows: list[tuple[Any, ...]] = []
-    own: list[dict[str, Any]] = []
-    reader = RowReader()
-    for number, offset, line in lines_of(data):
-        segment.lines = number
-        if not line or line.isspace():
-            continue
-        try:
-            values, fields = values_of(line, reader)
-        except (ValueError, RecursionError) as error:
-            is_torn = offset + len(line) == len(data)
-            note_problem(segment, number, f"{error}{' (the file ends within it)' if is_torn else ''}")
-            continue
-        rows.append((offset, len(line), number, *values))
-        own.append(fields)
-    segment.rows = len(rows)
-    return rows, own
+class Columns:
+    """The columns of a block, and its rows' own fields."""
+
+    def __init__(self) -> None:
+        self.values: list[list[Any]] = [[] for _ in FIELDS]
+        self.own: list[dict[str, Any]] = []
+
+    def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows of values in the order of `FIELDS`, while they are in the processor's cache."""
+        for column, values in zip(self.values, zip(*rows, strict=True), strict=False):
+            column.extend(values)
 
 
-def lines_of(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Number, offset and bytes of each line, without its line end."""
-    start = number = 0
-    while start < len(data):
-        end = data.find(b"\n", start)
+def read_block(file: RawIOBase, segment: Segment) -> Columns:
+    """The rows that can be read; the others become problems of the segment."""
+    columns = Columns()
+    reader = LineReader()
+    hasher = xxhash.xxh3_128()
+    for start, piece in pieces_of(file, segment):
+        hasher.update(piece)
+        rows: list[tuple[Any, ...]] = []
+        for offset, line in lines_of(piece):
+            segment.lines += 1
+            if not line or line.isspace():
+                continue
+            try:
+                values, fields = reader.read(line)
+            except (ValueError, RecursionError) as error:
+                is_torn = segment.start + start + offset + len(line) == segment.end
+                note_problem(segment, segment.lines, f"{error}{' (the file ends within it)' if is_torn else ''}")
+                continue
+            rows.append((start + offset, len(line), segment.lines, *values))
+            columns.own.append(fields)
+        columns.add(rows)
+    segment.rows = len(columns.own)
+    segment.hash = hasher.hexdigest()
+    return columns
+
+
+def pieces_of(file: RawIOBase, segment: Segment) -> Iterator[tuple[int, bytes]]:
+    """A block in pieces of whole lines that fit into the processor's cache, each with where it begins in the block."""
+    file.seek(segment.start)
+    start, left, rest = 0, segment.end - segment.start, b""
+    # A line that is longer than a piece is read in ever larger parts.
+    while left > 0 and (read := file.read(min(left, max(PIECE_BYTES, len(rest))))):
+        left -= len(read)
+        end = read.rfind(b"\n") + 1
+        if end:
+            piece = rest + read[:end]
+            yield start, piece
+            start += len(piece)
+            rest = read[end:]
+        else:
+            rest += read
+    if rest:
+        yield start, rest
+
+
+def lines_of(piece: bytes) -> Iterator[tuple[int, bytes]]:
+    """Offset and bytes of each line, without its line end."""
+    start = 0
+    while start < len(piece):
+        end = piece.find(b"\n", start)
         if end < 0:
-            end = len(data)
-        number += 1
-        yield number, start, data[start:end]
+            end = len(piece)
+        yield start, piece[start:end]
         start = end + 1
 
 
@@ -154,47 +192,48 @@ def note_problem(segment: Segment, number: int, reason: str) -> None:
         segment.problems.append((number, reason))
 
 
-def table_of(rows: Sequence[tuple[Any, ...]], own: Sequence[dict[str, Any]], segment: Segment) -> pyarrow.Table:
-    columns: dict[str, pyarrow.Array] = {}
-    values = zip(*rows, strict=True) if rows else [()] * (len(NAMES) + 3)
-    for (name, about), entries in zip(FIELDS.items(), values, strict=True):
-        columns[name] = array_of(entries, ARROW_TYPES[about.type])
-    counts = Counter(name for fields in own for name in fields)
+def table_of(columns: Columns, segment: Segment) -> pyarrow.Table:
+    fields = zip(FIELDS.items(), columns.values, strict=True)
+    arrays = {name: array_of(values, ARROW_TYPES[about.type]) for (name, about), values in fields}
+    own = columns.own
+    counts = Counter(chain.from_iterable(own))
     names = [name for name, _ in counts.most_common()]
     segment.left_out = sorted(names[MAX_OWN_FIELDS:])
     for name in sorted(names[:MAX_OWN_FIELDS]):
-        columns[name] = own_array([fields.get(name) for fields in own])
-    return pyarrow.table(columns)
+        arrays[name] = own_array([fields.get(name) for fields in own])
+    return pyarrow.table(arrays)
 
 
-def array_of(values: Iterable[Any], kind: pyarrow.DataType) -> pyarrow.Array:
+def array_of(values: Sequence[Any], kind: pyarrow.DataType) -> pyarrow.Array:
     try:
         return pyarrow.array(values, kind)
-    except UnicodeEncodeError:
-        # Half of a surrogate pair, which is no character.
+    except (UnicodeEncodeError, OverflowError):
+        # Half of a surrogate pair, which is no character, or an integer that 64 bits do not hold.
         return pyarrow.array([clean(value) for value in values], kind)
 
 
 def clean(value: Any) -> Any:
     if isinstance(value, list):
         return [clean(entry) for entry in value]
+    if isinstance(value, int):
+        return value if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else None
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def own_array(values: Sequence[Any]) -> pyarrow.Array:
     """A column of a field of rows: truth values count as 1 and 0, as in metrics; mixed with texts, all are text."""
-    kinds = {type(value) for value in values} - {type(None)}
+    kinds = set(map(type, values)) - {type(None)}
     if str in kinds:
-        texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
+        texts = values if len(kinds) == 1 else [None if value is None else str(value) for value in values]
         return array_of(texts, pyarrow.string())
-    if float in kinds:
-        return pyarrow.array([None if value is None else float(value) for value in values], pyarrow.float64())
-    return pyarrow.array([None if value is None else int(value) for value in values], pyarrow.int64())
+    kind, arrow = (float, pyarrow.float64()) if float in kinds else (int, pyarrow.int64())
+    alike = values if kinds <= {kind} else [None if value is None else kind(value) for value in values]
+    return pyarrow.array(alike, arrow)
 
 
 def empty_table() -> pyarrow.Table:
     """The table of a file without rows."""
-    table = table_of([], [], Segment(0, 0, "", 0, 0))
+    table = table_of(Columns(), Segment(0, 0, "", 0, 0))
     return table.append_column("file", pyarrow.array([], pyarrow.int32()))
 
 

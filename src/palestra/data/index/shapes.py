@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from palestra.wire.encoding import decode
 from palestra.wire.rows import AGENT_REF, FAILURE_CLASS, PARAMS, ROLLOUT_INDEX, TASK_INDEX
@@ -128,6 +129,8 @@ class RowReader:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        """Where the value of each name is."""
         self.decoder = msgspec.json.Decoder(Row)
 
     def read(self, line: bytes) -> tuple[Row, dict[str, msgspec.Raw]]:
@@ -137,9 +140,9 @@ class RowReader:
         except UNREADABLE:
             return self.read_slowly(line)
         found: dict[str, msgspec.Raw] = {}
-        for attribute, name in enumerate(self.names):
-            value = getattr(row, f"own{attribute}")
-            if value is not msgspec.UNSET:
+        for attribute, name in self.attributes:
+            value = getattr(row, attribute)
+            if value is not UNSET:
                 found[name] = value
         return row, found
 
@@ -156,9 +159,10 @@ class RowReader:
         if len(self.names) + len(names) > MAX_QUICK_FIELDS:
             return
         self.names += names
+        self.attributes = [(f"own{number}", name) for number, name in enumerate(self.names)]
         fields = [
-            (f"own{number}", msgspec.Raw | msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=name))
-            for number, name in enumerate(self.names)
+            (attribute, msgspec.Raw | msgspec.UnsetType, msgspec.field(default=UNSET, name=name))
+            for attribute, name in self.attributes
         ]
         self.decoder = msgspec.json.Decoder(
             msgspec.defstruct("RowOfThisFile", fields, bases=(Row,), gc=False, forbid_unknown_fields=True)

@@ -2,10 +2,13 @@
 
 import gc
 import json
+import os
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from palestra.data.index.build import TICKET_BYTES
 from palestra.data.index.segment import Block, segment_of, write_segment, write_texts
 
 
@@ -24,12 +27,19 @@ def main() -> None:
     gc.disable()
     request = json.loads(sys.stdin.buffer.read())
     path, folder = Path(request["path"]), Path(request["folder"])
+    tickets = request["tickets"]
     if "texts" in request:
-        for entry in request["texts"]:
-            write_texts(path, segment_of(entry), folder)
+        for number in taken(tickets):
+            write_texts(path, segment_of(request["texts"][number]), folder)
         return
-    segments = [write_segment(path, Block(*block), folder) for block in request["blocks"]]
-    sys.stdout.write(json.dumps([asdict(segment) for segment in segments]))
+    segments = [(number, write_segment(path, Block(*request["blocks"][number]), folder)) for number in taken(tickets)]
+    sys.stdout.write(json.dumps([[number, asdict(segment)] for number, segment in segments]))
+
+
+def taken(tickets: int) -> Iterator[int]:
+    """Numbers of parts, each of which one of the processes gets from the pipe that they share."""
+    while ticket := os.read(tickets, TICKET_BYTES):
+        yield int.from_bytes(ticket, "little")
 
 
 if __name__ == "__main__":

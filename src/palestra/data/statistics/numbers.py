@@ -23,7 +23,7 @@ def describe(values: "np.ndarray[Any, np.dtype[np.float64]]") -> dict[str, Any]:
     deviation = float(known.std())
     # Scaled first: powers of very small deviations are 0.
     scaled = (known - mean) / deviation if deviation > 0 else None
-    counts, edges = np.histogram(known, BINS)
+    counts, edges = histogram(known)
     return {
         **about,
         "mean": mean,
@@ -35,6 +35,13 @@ def describe(values: "np.ndarray[Any, np.dtype[np.float64]]") -> dict[str, Any]:
         "quantiles": dict(zip(map(str, QUANTILES), np.quantile(known, QUANTILES).tolist(), strict=True)),
         "histogram": {"counts": counts.tolist(), "edges": edges.tolist()},
     }
+
+
+def histogram(values: "np.ndarray[Any, np.dtype[np.float64]]") -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """Counts and edges of equal bins; one bin if the values are so close that no numbers lie between enough edges."""
+    edges = np.linspace(values.min(), values.max(), BINS + 1)
+    is_too_close = values.min() < values.max() and len(np.unique(edges)) <= BINS
+    return (np.array([len(values)]), edges[[0, -1]]) if is_too_close else np.histogram(values, BINS)
 
 
 def entropy(counts: "np.ndarray[Any, Any]") -> float:
