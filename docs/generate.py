@@ -15,6 +15,7 @@ from generation.errors import errors_page
 from generation.examples import example_pages
 from generation.exports import exports_page
 from generation.metrics import metrics_table
+from generation.nemo_gym import gym_page, gym_parts
 from generation.paid import paid_page
 from generation.python_api import python_page
 from generation.rollout_format import SHOWN, format_table
@@ -29,6 +30,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/paid-without-an-answer.md", paid_page()
     yield "reference/deviations.md", deviations_page()
     yield "reference/cli.md", cli_page()
+    yield "reference/nemo-gym-commands.md", gym_page()
     yield "reference/environments.md", environments_page()
     yield "reference/export-formats.md", exports_page()
     yield "reference/python-api.md", python_page()
@@ -64,6 +66,7 @@ def parts_by_name() -> dict[str, list[str]]:
         "weak_not_stopped": not_stopped_table(),
         "boundary_caveats": caveats(),
         "task_metrics": metrics_table("task"),
+        **gym_parts(),
         **{name: model_table(model) for name, model in MODELS.items()},
         **{model.__name__: format_table(model) for model in SHOWN},
     }

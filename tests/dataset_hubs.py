@@ -26,6 +26,8 @@ class Files:
     """What a server holds, what it was asked, and how it misbehaves."""
 
     contents: dict[str, bytes] = field(default_factory=dict)
+    collected: list[tuple[str, str]] = field(default_factory=list)
+    """Collections, and what was put into them."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     token: str = "secret-token"
     large: bool = False
@@ -96,7 +98,7 @@ def entry(files: Files, path: str) -> dict[str, Any]:
     return found
 
 
-def hub_app(files: Files) -> Any:
+def hub_app(files: Files) -> Any:  # noqa: C901 - a function for each route
     async def info(request: Request) -> Response:
         name = f"{request.path_params['owner']}/{request.path_params['repo']}"
         return JSONResponse({"id": name, "sha": COMMIT, "private": True, "tags": [], "siblings": [], "downloads": 0,
@@ -133,9 +135,18 @@ def hub_app(files: Files) -> Any:
         address = f"{request.base_url}datasets/{request.path_params['owner']}/{request.path_params['repo']}"
         return JSONResponse({"success": True, "commitOid": COMMIT, "commitUrl": f"{address}/commit/{COMMIT}"})
 
+    async def collect(request: Request) -> Response:
+        said = await request.json()
+        slug = f"{request.path_params['owner']}/{request.path_params['name']}"
+        files.collected.append((slug, said["item"]["id"]))
+        return JSONResponse({"slug": slug, "title": "t", "owner": {"name": request.path_params["owner"]}, "items": [],
+                             "theme": "pink", "private": True, "position": 0, "lastUpdated": "2026-01-01T00:00:00.000Z",
+                             "upvotes": 0})  # fmt: skip
+
     root = "/api/datasets/{owner}/{repo}"
     routes = [
         Route("/api/repos/create", create, methods=["POST"]),
+        Route("/api/collections/{owner}/{name}/items", collect, methods=["POST"]),
         Route(root, info),
         Route(f"{root}/revision/{{revision}}", info),
         Route(f"{root}/paths-info/{{revision}}", paths, methods=["POST"]),
@@ -169,6 +180,11 @@ def gitlab_app(files: Files) -> Any:  # noqa: C901 - a function for each route
     def found(name: str, version: str) -> dict[str, str]:
         return {"name": name, "version": version, "run_id": f"{name}-{version}", "status": "READY"}
 
+    async def delete(request: Request) -> Response:
+        if models.pop((await request.json())["name"], None) is None:
+            return JSONResponse({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"}, 404)
+        return JSONResponse({})
+
     async def get(request: Request) -> Response:
         name, version = request.query_params["name"], request.query_params["version"]
         if version not in models.get(name, []):
@@ -190,6 +206,7 @@ def gitlab_app(files: Files) -> Any:  # noqa: C901 - a function for each route
     place = "/api/v4/projects/7/packages/ml_models/{run}/files/{path:path}"
     routes = [
         Route(f"{base}/registered-models/create", create, methods=["POST"]),
+        Route(f"{base}/registered-models/delete", delete, methods=["DELETE"]),
         Route(f"{base}/model-versions/create", version, methods=["POST"]),
         Route(f"{base}/model-versions/get", get),
         Route(f"{base}/runs/get", run),

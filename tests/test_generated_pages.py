@@ -5,17 +5,25 @@ import dataclasses
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 import palestra
 from palestra.agents.tool_loop import AgentLimits
+from palestra.cli.gym.command import Call, keys_of
+from palestra.cli.gym.main import module_of
+from palestra.cli.gym.registry import COMMANDS
 from palestra.cli.main import VERBS
 from palestra.collection.config import CollectConfig, ModelChoice, SamplingChoice
+from palestra.compat.datasets import DatasetEntry
+from palestra.compat.instances import ServerEntry
+from palestra.compat.keys import WITHOUT_EFFECT, GlobalKeys
+from palestra.compat.overrides import read_overrides
 from palestra.core.discovery import every_environment
 from palestra.core.error_codes import ERRORS
 from palestra.core.manifest import Manifest
@@ -103,8 +111,39 @@ def test_every_option_of_a_command_is_documented_and_nothing_else(verb: str) -> 
     assert documented == expected
 
 
+def slugs(found: Iterable[str]) -> set[str]:
+    return {name.replace("_", "-") for name in found}
+
+
+def test_every_key_of_nemo_gyms_configuration_is_documented_and_nothing_else() -> None:
+    page = "configuration-options.md"
+    assert anchors(page, "gym-server-") == slugs(ServerEntry.model_fields)
+    assert anchors(page, "gym-dataset-") == slugs(DatasetEntry.model_fields)
+    at_the_top = {name for name in anchors(page, "gym-") if not name.startswith(("server-", "dataset-"))}
+    assert at_the_top == slugs([*GlobalKeys.model_fields, *WITHOUT_EFFECT])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_parameter_of_nemo_gyms_commands_is_documented_and_its_example_works(name: str) -> None:
+    module = module_of(COMMANDS[name])
+    keys = keys_of(module.Parameters)
+    text = (REFERENCE / "nemo-gym-commands.md").read_text(encoding="utf-8")
+    section = text.partition(f"## ng_{name}\n")[2].partition("\n## ")[0]
+    assert [re.sub(rf"^ng-{name}-".replace("_", "-"), "", found) for found in ANCHOR.findall(section)] == [
+        key.replace("_", "-") for key in keys
+    ]
+    script, *words = shlex.split(module.EXAMPLE)
+    assert script == f"ng_{name}"
+    # Raises if something that is required is not there, or a word cannot be read.
+    Call(script, read_overrides(words)).parameters_of_words(module.Parameters, takes_others=True)
+
+
 def test_no_cell_of_a_generated_table_lacks_a_meaning() -> None:
-    for page in ("cli.md", "configuration-options.md", "environments.md", "pipeline-files.md", "rollout-format.md"):
+    pages = (
+        "cli.md", "configuration-options.md", "environments.md", "nemo-gym-commands.md", "pipeline-files.md",
+        "rollout-format.md",
+    )  # fmt: skip
+    for page in pages:
         for line in (REFERENCE / page).read_text(encoding="utf-8").splitlines():
             if ANCHOR.search(line):
                 assert "|  |" not in line, f"{page}: {line}"

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from palestra.cli.new import make_environment
 from palestra.compat.config import GymConfig, Sources, read_config
+from palestra.compat.environments import settings_of
+from palestra.compat.instances import Instance
 from palestra.compat.overrides import read_override, read_overrides
 from palestra.compat.secrets import is_secret, masked
 from palestra.compat.values import written_value
@@ -104,6 +107,37 @@ class TestWhatOverridesWhat:
         found = config(f"+config_paths=[more.yaml,counter.yaml,{MODEL}]").values
         assert (found["same"], found["copied"]) == ("from outside", {"x": 1, "y": 3})
 
+    def test_what_is_inherited_moves_and_what_is_deleted_is_gone(self, folder: Path) -> None:
+        (folder / "more.yaml").write_text(
+            "base: {x: 1, y: {z: 2}}\n"
+            "one: {_inherit_from: base, x: 3}\n"
+            "two: ${inherit_from:base}\n"
+            'three: {_copy: one, _delete_key: "x, y.z"}\n'
+            "deep: [{_copy: two.y}]\n"
+        )
+        found = config(f"+config_paths=[more.yaml,counter.yaml,{MODEL}]").values
+        assert "base" not in found
+        assert found["one"] == {"x": 3, "y": {"z": 2}}
+        assert found["two"] == {"x": 1, "y": {"z": 2}}
+        assert found["three"] == {"y": {}}
+        assert found["deep"] == [{"z": 2}]
+
+    def test_a_server_is_taken_over_under_another_name(self) -> None:
+        words = ["+mine={_inherit_from: counter_resources_server}",
+                 "+counter_simple_agent.responses_api_agents.simple_agent.resources_server.name=mine"]  # fmt: skip
+        names = [each.name for each in config(f"+config_paths=[counter.yaml,{MODEL}]", *words).instances]
+        assert sorted(names) == ["counter_simple_agent", "mine", "policy_model"]
+
+    def test_words_change_delete_and_add_in_their_order(self) -> None:
+        path = "counter_simple_agent.responses_api_agents.simple_agent"
+        words = [f"{path}.max_steps=7", f"~{path}.max_steps=7", f"+{path}.max_steps=8", f"++{path}.more={{a: [1, x]}}"]
+        agent = agent_of(config(f"+config_paths=[counter.yaml,{MODEL}]", *words))
+        assert (agent["max_steps"], agent["more"]) == (8, {"a": [1, "x"]})
+
+    def test_config_paths_may_be_named_in_env_yaml(self, folder: Path) -> None:
+        (folder / "env.yaml").write_text(f"{ENV}my_paths: [counter.yaml, {MODEL}]\n")
+        assert len(config("+config_paths=${my_paths}").instances) == 3
+
 
 class TestShipped:
     @pytest.mark.parametrize("name", ["mcqa", "calendar", "aviary", "example_session_state_mgmt"])
@@ -121,6 +155,40 @@ class TestShipped:
 
     def test_a_wrong_path_is_told_with_the_nearest(self) -> None:
         assert "mcqa/configs/mcqa.yaml" in refused("+config_paths=[resources_servers/mcqa/configs/mcq.yaml]")
+
+
+class TestStarting:
+    def server(self, name: str, *words: str) -> Instance:
+        path = f"resources_servers/{name}/configs/{name}.yaml"
+        return config(f"+config_paths=[{path},{MODEL}]", *words).instance(f"{name}_resources_server")
+
+    def test_an_entry_sets_options_and_names_models(self) -> None:
+        entry = "equivalence_llm_judge_resources_server.resources_servers.equivalence_llm_judge"
+        words = [f"+{entry}.check_twice_swap=true", f"+{entry}.judge_responses_create_params={{temperature: 0}}",
+                 f"+{entry}.check_twice_swp=false", f"+{entry}.verified=false"]  # fmt: skip
+        found = settings_of(self.server("equivalence_llm_judge", *words))
+        assert found.source.name == "equivalence_llm_judge"
+        assert found.options.model_dump()["check_twice_swap"] is True
+        assert found.roles == {"judge": "policy_model"}
+        (remark,) = found.remarks
+        assert "no option 'check_twice_swp'. Did you mean 'check_twice_swap'?" in remark
+
+    def test_an_option_of_the_wrong_type_is_refused(self) -> None:
+        word = "+mcqa_resources_server.resources_servers.mcqa.grading_mode=3"
+        with pytest.raises(PalestraError, match="grading_mode"):
+            settings_of(self.server("mcqa", word))
+
+    def test_a_folder_here_comes_before_an_installed_environment(self, folder: Path) -> None:
+        make_environment(folder / "resources_servers/letter_count")
+        (folder / "own.yaml").write_text(COUNTER.replace("    counter:", "    letter_count:"))
+        found = config(f"+config_paths=[own.yaml,{MODEL}]").instance("counter_resources_server")
+        assert settings_of(found).source.folder == folder / "resources_servers/letter_count"
+
+    def test_an_implementation_that_is_none_is_told_with_the_nearest(self, folder: Path) -> None:
+        (folder / "own.yaml").write_text(COUNTER.replace("    counter:", "    calender:"))
+        found = config(f"+config_paths=[own.yaml,{MODEL}]").instance("counter_resources_server")
+        with pytest.raises(PalestraError, match="Did you mean 'calendar'"):
+            settings_of(found)
 
 
 class TestWhatIsWrong:

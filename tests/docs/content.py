@@ -4,8 +4,10 @@ import json
 import tomllib
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
+from palestra.compat.tree import tree_of
 from palestra.conformance.cases import Case
 from palestra.core.errors import PalestraError
 from palestra.core.manifest import Manifest
@@ -27,11 +29,13 @@ def problem_of_content(block: Block) -> str | None:
                 check_json(json.loads(line), block.marks.get("schema"))
         elif block.language == "toml":
             check_toml(tomllib.loads(block.text))
+        elif block.language == "yaml" and "file" in block.marks:
+            tree_of(yaml.safe_load(block.text), block.marks["file"])
         else:
             return unknown_language(block)
     except ValidationError as error:
         return f"{block.place}: {validation_text(error)}"
-    except (ValueError, PalestraError) as error:
+    except (ValueError, PalestraError, yaml.YAMLError) as error:
         return f"{block.place}: {error}"
     return None
 
@@ -40,7 +44,7 @@ def unknown_language(block: Block) -> str | None:
     if block.language == "text":
         return f"{block.place}: a text block needs `% output` (it is compared) or `% no-run: reason`"
     if block.language == "yaml":
-        return f"{block.place}: nothing in Palestra reads YAML; say `% no-run: reason`"
+        return f"{block.place}: YAML is what NeMo Gym's commands read: `% file: path`, or `% no-run: reason`"
     known = "python, bash, json, jsonl, toml, text"
     return f"{block.place}: {block.language or 'no language'!r} is none of {known}, and there is no `% no-run: reason`"
 

@@ -104,7 +104,7 @@ def test_right_page_passes(tmp_path: Path) -> None:
         ('```json\n{"task": "*", "replies": []}\n```', "at least one"),
         ('```json\n{"name": "x", "kind": "fulll", "replies": ["a"], "reward": 1}\n```', "kind"),
         ('```toml\nname = "mcqa"\n```', "summary"),
-        ("```yaml\na: 1\n```", "nothing in Palestra reads YAML"),
+        ("```yaml\na: 1\n```", "YAML is what NeMo Gym's commands read"),
         ("```\nplain\n```", "'no language' is none of"),
         ("```rust\nfn main() {}\n```", "'rust' is none of"),
         ("```text\nfree\n```", "a text block needs"),

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(failed)
 
 
-def print_result(result: Prepared, *, failed: bool) -> None:
+def print_result(result: Prepared, *, failed: bool, remedy: str = "--overwrite-metrics") -> None:
     for path in result.files:
         print(path)
     for kind, count in result.rows.items():
@@ -67,4 +67,4 @@ def print_result(result: Prepared, *, failed: bool) -> None:
         for difference in differences:
             print(f"  {difference}", file=sys.stderr)
     if failed:
-        print("what to do: if the new metrics are right, repeat with --overwrite-metrics", file=sys.stderr)
+        print(f"what to do: if the new metrics are right, repeat with {remedy}", file=sys.stderr)

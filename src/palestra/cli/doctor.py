@@ -84,6 +84,7 @@ def examine() -> Iterator[Finding]:
         ("math", "mathematical verifiers"),
         ("reasoning", "the reasoning_gym environment"),
         ("serve", "`palestra serve`"),
+        ("compat", "NeMo Gym's configurations and commands"),
         ("swe", "the agent mini_swe_agent"),
         ("fast", "a tenth less CPU for each rollout"),
     ):

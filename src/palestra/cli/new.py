@@ -73,6 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
+    make_environment(folder)
+    print(f"made {folder}: env.py, environment.toml, tasks.jsonl, cases.jsonl, README.md")
+    print(f"next: palestra check {folder}")
+    return 0
+
+
+def make_environment(folder: Path) -> None:
+    """Make the folder with all its files. Raises PalestraError if it or an environment of its name is there already."""
     name = folder.name
     if not re.match(NAME_PATTERN, name):
         fix = "Use lower case letters, digits and underscores, and start with a letter."
@@ -84,9 +92,6 @@ def execute(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True)
     for file_name, text in files(name, folder).items():
         (folder / file_name).write_text(text, encoding="utf-8")
-    print(f"made {folder}: env.py, environment.toml, tasks.jsonl, cases.jsonl, README.md")
-    print(f"next: palestra check {folder}")
-    return 0
 
 
 def files(name: str, folder: Path) -> dict[str, str]:

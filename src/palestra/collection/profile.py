@@ -38,25 +38,55 @@ class Plan:
     """For each task, in order, where its row is among the materialized inputs; NO_LINE if it is not there."""
 
 
-def read_plans(columns: Columns, paths: Sequence[Path], go_on: Callable[[], None]) -> dict[str, Plan]:
+def read_plans(
+    columns: Columns, paths: Sequence[Path], go_on: Callable[[], None], inputs: Sequence[Path] | None = None
+) -> dict[str, Plan]:
     """The plan of each agent, from the materialized inputs and the failures beside rollout files.
 
-    A rollout is expected if it was dispatched or failed; its later attempts are no further rollouts.
+    `inputs` are the files of materialized inputs, one for each of `paths`, where they are not beside them.
+    """
+    planned = read_planned(columns, paths, go_on, inputs)
+    return {name: plan_of(agent, planned) for name, agent in columns.agents.items()}
+
+
+def read_planned(
+    columns: Columns, paths: Sequence[Path], go_on: Callable[[], None], inputs: Sequence[Path] | None = None
+) -> RolloutKeys:
+    """The rollouts that there should be.
+
+    One is expected if it was dispatched or failed; its later attempts are no further rollouts.
     """
     planned = RolloutKeys()
     for number, path in enumerate(paths):
         first, behind = columns.first_tasks[number : number + 2]
         run = RunPaths(path)
-        for source, file in ((run.inputs, len(paths) + number), (run.failures, None)):
+        own = run.inputs if inputs is None else inputs[number]
+        for source, file in ((own, len(paths) + number), (run.failures, None)):
             for _, offset, line in located(source, go_on) if source.is_file() else ():
                 # A line that cannot be read here is a rollout nobody knows to be missing.
                 with suppress(ValueError, AttributeError, KeyError, TypeError, OverflowError):
                     row_task, repeat = indices_of(line)
                     task = first + row_task
-                    if first <= task < behind:
+                    # Tasks of the last file that nobody played yet are behind all that were.
+                    if first <= task and (task < behind or number == len(paths) - 1):
                         planned.add_key(task, repeat, NO_LINE if file is None else place(file, offset))
     planned.arrange()
-    return {name: plan_of(agent, planned) for name, agent in columns.agents.items()}
+    return planned
+
+
+def missing_rollouts(columns: Columns, planned: RolloutKeys) -> Iterator[tuple[int, int]]:
+    """Task and repeat of each rollout that there should be and is not, in order."""
+    judged = heapq.merge(
+        *(zip(agent.tasks, agent.repeats, strict=True) for agent in columns.agents.values())  # each is in order
+    )
+    there = next(judged, None)
+    before: tuple[int, int] | None = None
+    for key in zip(planned.tasks, planned.repeats, strict=True):
+        while there is not None and there < key:
+            there = next(judged, None)
+        if key not in (there, before):
+            yield key
+        before = key
 
 
 def indices_of(line: bytes) -> tuple[int, int]:
@@ -88,10 +118,19 @@ def plan_of(agent: AgentColumns, planned: RolloutKeys) -> Plan:
 
 
 def write_profile(
-    columns: Columns, plans: Mapping[str, Plan], paths: Sequence[Path], file: BinaryIO, go_on: Callable[[], None]
+    columns: Columns,
+    plans: Mapping[str, Plan],
+    paths: Sequence[Path],
+    file: BinaryIO,
+    go_on: Callable[[], None],
+    inputs: Sequence[Path] | None = None,
 ) -> None:
-    """Write a line for each task that has a rollout, by task index. Rows are read again one by one: none is held."""
-    with StoredLines([*paths, *(RunPaths(path).inputs for path in paths)]) as lines:
+    """Write a line for each task that has a rollout, by task index. Rows are read again one by one: none is held.
+
+    `inputs` as in `read_plans`.
+    """
+    own = inputs or [RunPaths(path).inputs for path in paths]
+    with StoredLines([*paths, *own]) as lines:
         profiles = (profile(agent, plans[name], lines) for name, agent in sorted(columns.agents.items()))
         for _, line in heapq.merge(*profiles, key=itemgetter(0)):
             go_on()

@@ -15,7 +15,7 @@ from palestra.compat.operators import with_operators
 from palestra.compat.overrides import ANYTHING, Override
 from palestra.compat.paths import found_at, missing_path, placed, without
 from palestra.compat.ports import Ports, own_address, require_distinct
-from palestra.compat.secrets import masked, masked_word
+from palestra.compat.secrets import is_secret, masked, masked_word
 from palestra.compat.tree import Resolved, Tree, merged, read_yaml, resolve, tree_of, yaml_text
 from palestra.core.errors import PalestraError
 
@@ -36,6 +36,8 @@ class Sources:
     overrides: Sequence[Override] = ()
     known: frozenset[str] = frozenset()
     """Keys that the command knows, so that `key=value` may set them without a plus."""
+    needs_models: bool = True
+    """Whether references to models must lead somewhere; a command that starts no server needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class GymConfig:
 
 def read_config(sources: Sources, *, ports: Ports | None = None) -> GymConfig:
     """Read, check and complete a configuration. Raises PalestraError that lists everything that is wrong with it."""
-    resolved = resolve(read_tree(sources))
+    resolved = read_values(sources)
     keys = read_global_keys(resolved.values)
     found = find_servers(resolved.values)
     remarks = [*found.remarks]
@@ -77,7 +79,7 @@ def read_config(sources: Sources, *, ports: Ports | None = None) -> GymConfig:
         known.update({name: kind for name in found.almost for kind in kinds_at(resolved.values[name])})
     else:
         remarks += [f"left out, {text}" for text in almost_texts(found)]
-    problems += broken_references(found, known)
+    problems += broken_references(found, known, needs_models=sources.needs_models)
     if not problems:
         config = with_addresses(resolved.values, found, keys, remarks, ports)
         problems += require_distinct(
@@ -87,6 +89,11 @@ def read_config(sources: Sources, *, ports: Ports | None = None) -> GymConfig:
         if not problems:
             return config
     raise PalestraError("invalid-config", "\n  ".join(["the configuration cannot be used:", *problems]))
+
+
+def read_values(sources: Sources) -> Resolved:
+    """What the sources say, unchecked: for commands that are about no server. Raises PalestraError for broken files."""
+    return resolve(read_tree(sources))
 
 
 def read_tree(sources: Sources) -> Tree:
@@ -124,7 +131,10 @@ def overridden(tree: Tree, sources: Sources, *, is_whole: bool) -> Tree:
         there = found_at(tree, override.path)
         if override.operation == "delete":
             if is_whole and (there is None or override.value not in (ANYTHING, there.value)):
-                held = missing_path(tree, override.key) if there is None else f"it is {masked(there.value)!r}"
+                hides = any(map(is_secret, override.path))
+                held = missing_path(tree, override.key)
+                if there is not None:
+                    held = f"it is {masked(there.value, hides=hides)!r}"
                 raise PalestraError("invalid-config", f"{masked_word(override.word)!r}: {held}")
             tree = without(tree, override.path)
             continue

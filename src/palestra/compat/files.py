@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from palestra.compat.shipped import shipped_config, shipped_paths
+from palestra.compat.shipped import Shipped
 from palestra.compat.tree import Tree, merged, read_yaml, resolve
 from palestra.core.errors import PalestraError
 
@@ -26,23 +26,24 @@ def on_disk(path: str) -> Path | None:
     return next((found for root in roots() if (found := root / Path(path).expanduser()).exists()), None)
 
 
-def read_config_file(path: str) -> Tree:
+def read_config_file(path: str, shipped: Shipped | None = None) -> Tree:
     """The file of that path, or what is shipped under it. Raises PalestraError with the nearest names."""
     file = on_disk(path)
     if file is not None:
         if file.is_dir():
             raise PalestraError("invalid-config", f"{CONFIG_PATHS} names {path!r}, which is a folder")
         return read_yaml(file)
-    shipped = shipped_config(path)
-    if shipped is None:
-        raise not_found(path)
-    return dict(shipped)
+    shipped = shipped or Shipped()
+    found = shipped.config(path)
+    if found is None:
+        raise not_found(path, shipped)
+    return dict(found)
 
 
-def not_found(path: str) -> PalestraError:
+def not_found(path: str, shipped: Shipped) -> PalestraError:
     looked = ", ".join(str(root.resolve()) for root in roots())
     there = [str(found) for root in roots() for found in sorted((root / path).parent.glob("*.y*ml"))]
-    near = get_close_matches(path, [*there, *shipped_paths()], n=NEAR, cutoff=0.6)
+    near = get_close_matches(path, [*there, *shipped.paths()], n=NEAR, cutoff=0.85)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     message = f"there is no configuration {path!r} in {looked}, and none is shipped under that name.{hint}"
     fix = "Mend the path, or add the folder that it starts from to NEMO_GYM_EXTRA_ROOTS."
@@ -58,12 +59,13 @@ class Inclusion:
     trees: dict[str, Tree] = field(default_factory=dict)
     """By path, in the order in which they are merged: what a file includes comes before it and is overridden by it."""
     seen: set[str] = field(default_factory=set)
+    shipped: Shipped = field(default_factory=Shipped)
 
     def include(self, paths: list[str]) -> None:
         for path in paths:
             if path not in self.seen:
                 self.seen.add(path)
-                tree = read_config_file(path)
+                tree = read_config_file(path, self.shipped)
                 self.include(paths_of({CONFIG_PATHS: tree.pop(CONFIG_PATHS, [])}, self.about, path))
                 self.trees[path] = tree
 
@@ -71,7 +73,7 @@ class Inclusion:
 def paths_of(tree: Mapping[Any, Any], about: Mapping[Any, Any], whose: str) -> list[str]:
     """The `config_paths` of a tree. Raises PalestraError if they are no list of texts."""
     value = tree.get(CONFIG_PATHS)
-    if value is None:
+    if value is None or value == []:
         return []
     found = resolve(merged([about, {CONFIG_PATHS: value}]))
     for path, reason in found.broken.items():

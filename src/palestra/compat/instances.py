@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from palestra.compat.datasets import DatasetEntry
+from palestra.compat.problems import problem_texts
 from palestra.core.errors import suggestion
 from palestra.core.manifest import Manifest
 
@@ -17,6 +18,7 @@ Kind: TypeAlias = Literal["resources_servers", "responses_api_agents", "response
 KINDS: tuple[Kind, ...] = get_args(Kind)
 DOMAINS: tuple[str, ...] = get_args(Manifest.model_fields["domain"].annotation)
 NEAR = 3
+MODEL_EXAMPLE = "responses_api_models/vllm_model/configs/vllm_model.yaml"
 
 
 class ServerEntry(BaseModel):
@@ -174,14 +176,6 @@ def add_server(found: Candidates, name: str, kind: Kind, implementation: str, va
     return []
 
 
-def problem_texts(error: ValidationError) -> Iterator[str]:
-    for entry in error.errors(include_url=False):
-        what = entry["msg"].removeprefix("Value error, ")
-        place = ".".join(str(part) for part in entry["loc"])
-        got = f" (got {str(entry['input'])[:80]!r})" if not isinstance(entry["input"], Mapping) else ""
-        yield f"{place}: {what}{got}"
-
-
 def references_in(node: Any, place: str = "") -> Iterator[tuple[str, Kind, str]]:
     """Each `{type: KIND, name: INSTANCE}` below a node, at any depth: where it stands, its kind, its name."""
     if isinstance(node, Mapping):
@@ -195,12 +189,13 @@ def references_in(node: Any, place: str = "") -> Iterator[tuple[str, Kind, str]]
             yield from references_in(value, f"{place}.{index}")
 
 
-def broken_references(found: Candidates, known: Mapping[str, Kind]) -> Iterator[str]:
+def broken_references(found: Candidates, known: Mapping[str, Kind], *, needs_models: bool = True) -> Iterator[str]:
     """A problem for each reference to an instance that is not there, or is of another kind."""
     for server in found.servers:
         for place, kind, name in references_in(server.config):
             # One that is still missing is told as such.
-            if name != "???" and known.get(name) != kind:
+            is_needed = needs_models or kind != "responses_api_models" or name in known
+            if name != "???" and is_needed and known.get(name) != kind:
                 where = f"{server.name}.{server.kind}.{server.implementation}.{place}"
                 yield f"{where} names {name!r} of {kind}, {why_not(name, kind, known)}"
 
@@ -211,4 +206,6 @@ def why_not(name: str, kind: Kind, known: Mapping[str, Kind]) -> str:
     same = [other for other, its in known.items() if its == kind]
     if near := get_close_matches(name, same, n=NEAR, cutoff=0.6):
         return f"which is not there. Did you mean {' or '.join(map(repr, near))}?"
+    if not same and kind == "responses_api_models":
+        return f"and there is no model: add one to config_paths, such as {MODEL_EXAMPLE}"
     return f"which is not there. There are: {', '.join(same) or 'none of that kind'}"

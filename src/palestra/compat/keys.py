@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from palestra.compat.problems import problem_texts
 from palestra.core.errors import PalestraError
-from palestra.core.tools import validation_text
 
 HEAD_PORT = 11000
 LOOPBACK = "127.0.0.1"
@@ -28,7 +28,8 @@ class HeadServer(BaseModel):
 class GlobalKeys(BaseModel):
     """What Palestra reads at the top of a configuration; other keys are free for interpolations and servers."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # A token of digits alone is a text all the same.
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     config_paths: tuple[str, ...] = Field(default=(), examples=[["resources_servers/mcqa/configs/mcqa.yaml"]])
     """Files to read, later ones over earlier ones. A file may name further ones; it overrides those."""
@@ -124,4 +125,4 @@ def read_global_keys(values: Mapping[Any, Any]) -> GlobalKeys:
             {key: value for key, value in values.items() if key in GlobalKeys.model_fields}
         )
     except ValidationError as error:
-        raise PalestraError("invalid-config", validation_text(error)) from error
+        raise PalestraError("invalid-config", "; ".join(problem_texts(error))) from error

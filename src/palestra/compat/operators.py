@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from palestra.compat.paths import found_at, missing_path, without
+from palestra.compat.paths import Found, found_at, missing_path, without
 from palestra.compat.tree import Tree
 from palestra.core.errors import PalestraError
 
@@ -62,17 +62,24 @@ class Operators:
         if not isinstance(source, str) or not source:
             raise broken(path, operator, f"it must be a dotted path, got {source!r}")
         where = tuple(source.split("."))
-        found = found_at(self.tree, where)
-        if found is None:
-            raise broken(path, operator, missing_path(self.tree, source))
         if where == path[: len(where)] or where in self.under_way:
             raise broken(path, operator, f"{source!r} takes itself")
         self.under_way.append(where)
-        value = self.expanded(copy.deepcopy(found.value), where)
+        found = self.expanded_at(where)
         self.under_way.pop()
+        if found is None:
+            raise broken(path, operator, missing_path(self.tree, source))
         if moves:
             self.moved.add(where)
-        return value
+        return found.value
+
+    def expanded_at(self, where: tuple[str, ...]) -> Found | None:
+        """What stands at a path when everything is taken: it may stand in something that is taken itself."""
+        for count in range(len(where), 0, -1):
+            above = found_at(self.tree, where[:count])
+            if above is not None:
+                return found_at(self.expanded(copy.deepcopy(above.value), where[:count]), where[count:])
+        return None
 
 
 def names_of(value: Any, path: tuple[str, ...]) -> list[str]:

@@ -40,9 +40,9 @@ def missing_path(tree: Tree, path: str) -> str:
     for count, segment in enumerate(segments):
         above = found_at(tree, segments[:count])
         if above is not None and found_at(tree, segments[: count + 1]) is None:
-            place = f" in {'.'.join(segments[:count])!r}" if count else ""
             known = list(map(str, above.value)) if isinstance(above.value, Mapping) else []
-            return f"there is no {path!r}: no {segment!r}{place}.{suggestion(segment, known)}".removesuffix(".")
+            place = f": no {segment!r} in {'.'.join(segments[:count])!r}" if count else ""
+            return f"there is no {path!r}{place}.{suggestion(segment, known)}".removesuffix(".")
     return f"there is no {path!r}"
 
 

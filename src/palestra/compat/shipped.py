@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 from palestra.core.discovery import PACKAGED, Source, every_environment
-from palestra.core.errors import PalestraError
 
 MODEL_REFERENCE = MappingProxyType({"type": "responses_api_models", "name": "policy_model"})
 OLD_NAMES = MappingProxyType(
@@ -28,36 +27,40 @@ AVIARY_NAME = re.compile(r"aviary_(\w+)")
 POLICY = ("policy_base_url", "policy_api_key", "policy_model_name")
 
 
-def shipped_config(path: str) -> Mapping[str, Any] | None:
-    """What stands under a path of NeMo Gym's repository; None if nothing does."""
-    parts = Path(path).parts
-    if parts[:1] == ("responses_api_models",):
-        return models().get(path)
-    if path == AGENT_PATH:
-        return agent_config()
-    name = environment_paths().get(path)
-    return None if name is None else environment_config(name)
-
-
-def shipped_paths() -> list[str]:
-    """All paths under which something stands."""
-    return [*environment_paths(), *models(), AGENT_PATH]
-
-
 AGENT_PATH = "responses_api_agents/simple_agent/configs/simple_agent.yaml"
+ROLES = "roles"
+"""The folder of an environment with a script for each further model that it asks for; `palestra check` demands it."""
 
 
-def environment_paths() -> Mapping[str, str]:
-    """The name of the environment by path. Nothing is imported for it."""
-    found: dict[str, str] = {}
-    for source in every_environment():
-        for folder, stem in places(source):
-            found.setdefault(f"resources_servers/{folder}/configs/{stem}.yaml", source.name)
-        found.setdefault(f"environments/{source.name}/config.yaml", source.name)
-    for old, name in OLD_NAMES.items():
-        if f"environments/{name}/config.yaml" in found:
-            found.setdefault(f"resources_servers/{old}/configs/{old}.yaml", name)
-    return MappingProxyType(found)
+class Shipped:
+    """What stands under the paths of NeMo Gym's repository. Environments are listed once, and none is imported."""
+
+    def __init__(self) -> None:
+        self.sources = {source.name: source for source in every_environment()}
+
+    def config(self, path: str) -> Mapping[str, Any] | None:
+        """None if nothing stands there."""
+        place = Path(path).as_posix()
+        if place == AGENT_PATH:
+            return agent_config()
+        name = self.environments().get(place)
+        return models().get(place) if name is None else environment_config(self.sources[name])
+
+    def paths(self) -> list[str]:
+        """All paths under which something stands."""
+        return [*self.environments(), *models(), AGENT_PATH]
+
+    def environments(self) -> dict[str, str]:
+        """The name of the environment by path."""
+        found: dict[str, str] = {}
+        for source in self.sources.values():
+            for folder, stem in places(source):
+                found.setdefault(f"resources_servers/{folder}/configs/{stem}.yaml", source.name)
+            found.setdefault(f"environments/{source.name}/config.yaml", source.name)
+        for old, name in OLD_NAMES.items():
+            if name in self.sources:
+                found.setdefault(f"resources_servers/{old}/configs/{old}.yaml", name)
+        return found
 
 
 def places(source: Source) -> Iterator[tuple[str, str]]:
@@ -69,13 +72,9 @@ def places(source: Source) -> Iterator[tuple[str, str]]:
             yield source.folder.name, f"{found[1]}_aviary"
 
 
-def source_named(name: str) -> Source:
-    return next(source for source in every_environment() if source.name == name)
-
-
-def environment_config(name: str) -> Mapping[str, Any]:
+def environment_config(source: Source) -> Mapping[str, Any]:
     """A resources server, the agent that plays it, and its example rows."""
-    source = source_named(name)
+    name = source.name
     server, agent = instance_names(source)
     roles = {f"{role}_model_server": dict(MODEL_REFERENCE) for role in roles_of(source)}
     data = f"resources_servers/{name}/data/example.jsonl"
@@ -102,12 +101,9 @@ def instance_names(source: Source) -> tuple[str, str]:
     return f"{stem}_resources_server", f"{stem}_simple_agent"
 
 
-def roles_of(source: Source) -> tuple[str, ...]:
-    """The further models that it asks for; none if it cannot be loaded here, which a server would tell."""
-    try:
-        return source.load().roles(source.options({}))
-    except PalestraError:
-        return ()
+def roles_of(source: Source) -> list[str]:
+    """The further models that it asks for, such as a judge."""
+    return sorted(path.stem for path in (source.folder / ROLES).glob("*.jsonl"))
 
 
 def agent_config() -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -67,9 +68,26 @@ def merged(trees: Sequence[Mapping[Any, Any]]) -> Tree:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        return conf.to_container(conf.merge(*trees), resolve=False) if trees else {}
+        return conf.to_container(conf.merge(*map(dict, trees)), resolve=False) if trees else {}
     except OmegaConfBaseException as error:
         raise PalestraError("invalid-config", f"the files do not fit together: {describe(error)}") from error
+    except TypeError as error:
+        places = (clash(lower, upper) for lower, upper in combinations(trees, 2))
+        place = next((".".join(path) for path in places if path is not None), "something")
+        message = f"the files do not fit together: {place} is a list in one and a mapping in another"
+        raise PalestraError("invalid-config", message) from error
+
+
+def clash(lower: Any, upper: Any) -> tuple[str, ...] | None:
+    """Where a list would meet a mapping; None if nowhere."""
+    are_containers = isinstance(lower, list | Mapping) and isinstance(upper, list | Mapping)
+    if are_containers and isinstance(lower, list) != isinstance(upper, list):
+        return ()
+    if isinstance(lower, Mapping) and isinstance(upper, Mapping):
+        for key in lower.keys() & upper.keys():
+            if (below := clash(lower[key], upper[key])) is not None:
+                return (str(key), *below)
+    return None
 
 
 def yaml_text(value: Mapping[Any, Any]) -> str:

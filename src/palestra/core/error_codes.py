@@ -37,7 +37,7 @@ ERRORS = MappingProxyType(
         ),
         "invalid-config": Explanation(
             "A configuration in NeMo Gym's form lacks something, or says something that cannot be.",
-            "Mend each line of the message; `ng_dump_config` with the same words shows what becomes of them.",
+            "Mend each line of the message. What is missing goes into env.yaml, or behind the command as ++KEY=VALUE.",
         ),
         "unknown-model": Explanation(
             "The model specification does not start with a known backend.",

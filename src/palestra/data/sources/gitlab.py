@@ -31,15 +31,15 @@ class Place:
 class GitlabRegistry:
     """A client, used as a context. `address` is the MLflow address of a project, usually from MLFLOW_TRACKING_URI.
 
-    The token comes from an environment variable and goes to that origin only. Raises PalestraError.
+    The token, usually from MLFLOW_TRACKING_TOKEN, goes to that origin only. Raises PalestraError.
     """
 
-    def __init__(self, address: str | None = None, *, pause_s: float | None = None) -> None:
+    def __init__(self, address: str | None = None, *, token: str | None = None, pause_s: float | None = None) -> None:
         require("hub", "GitLab's model registry")
         import httpx
 
         self.address = (address or os.environ.get("MLFLOW_TRACKING_URI", "")).rstrip("/")
-        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+        token = token or os.environ.get("MLFLOW_TRACKING_TOKEN")
         if urlsplit(self.address).scheme not in ("http", "https"):
             fix = "Set MLFLOW_TRACKING_URI to https://HOST/api/v4/projects/ID/ml/mlflow."
             raise PalestraError("usage", f"the address of the model registry is {self.address!r}", fix=fix)
@@ -108,6 +108,10 @@ class GitlabRegistry:
         return {"source": "gitlab", "name": place.name, "version": place.version, "artifact": place.artifact,
                 "checksum": checked}  # fmt: skip
 
+    def delete(self, name: str) -> None:
+        """Delete a dataset with all its versions. Nothing brings it back."""
+        self.call("DELETE", "registered-models/delete", {"name": name})
+
     def artifact_url(self, run_id: str, artifact: str) -> str:
         info = self.call("GET", "runs/get", {"run_id": run_id})["run"]["info"]
         return f"{str(info['artifact_uri']).rstrip('/')}/{quote(artifact)}"
@@ -124,7 +128,7 @@ class GitlabRegistry:
         def request() -> Any:
             if method == "GET":
                 return self.client.get(url, headers=self.headers(url), params=values)
-            return self.client.post(url, headers=self.headers(url), json=values)
+            return self.client.request(method, url, headers=self.headers(url), json=values)
 
         answer = tried(request, url, accepts=(400, 409), pause_s=self.pause_s)
         with understood(url):

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,16 @@ class Hub:
     """None for what the environment variable HF_ENDPOINT says, else huggingface.co."""
     pause_s: float | None = None
     """Before a second try; None for the usual one."""
+    token: str | None = field(default=None, repr=False)
+    """None for what the environment variable HF_TOKEN says."""
 
     def api(self) -> Any:
         require("hub", "the Hugging Face hub")
         from huggingface_hub import HfApi
 
         # False keeps the client from using a token of a login that nobody named here.
-        return HfApi(endpoint=self.endpoint or os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN") or False)
+        token = self.token or os.environ.get("HF_TOKEN") or False
+        return HfApi(endpoint=self.endpoint or os.environ.get("HF_ENDPOINT"), token=token)
 
     def download(self, repo_id: str, artifact: str, output: Path, *, revision: str | None = None) -> dict[str, str]:
         """Fetch one file of a dataset repository; where it came from. Continues where an earlier try stopped.
@@ -87,6 +90,8 @@ class Hub:
             fix = f"Its files name these splits: {there}. Or name a file with --artifact."
             raise PalestraError("source-unavailable", f"{repo_id} has no file of the split {split!r}", fix=fix)
         folder = output.with_name(f"{output.name}{PARTIAL}s")
+        with writing(output):
+            output.parent.mkdir(parents=True, exist_ok=True)
         with replacing(output) as file:
             for artifact in artifacts:
                 part = folder / artifact.replace("/", "__")
@@ -122,6 +127,11 @@ class Hub:
                     create_pr=pull_request,
                 ).commit_url
             )
+
+    def add_to_collection(self, slug: str, repo_id: str) -> None:
+        """Put a dataset repository into a collection, OWNER/NAME-SLUG; nothing changes if it is there already."""
+        with told(slug):
+            self.api().add_collection_item(slug, item_id=repo_id, item_type="dataset", exists_ok=True)
 
 
 @contextmanager
