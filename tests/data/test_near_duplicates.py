@@ -1,7 +1,9 @@
 """Near duplicates: how alike signatures say texts are, and which rows stay."""
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from palestra.data.curate.near import NearDuplicates
 from palestra.data.curate.stage import Surroundings
 from palestra.data.rows import Rows
-from palestra.data.similarity import clusters, near_pairs, normalised, shingles, signatures
+from palestra.data.similarity import READ_BYTES, clusters, near_pairs, normalised, runs, shingles, signatures
+from palestra.data.texts import text_of_part, texts_of
 from tests import export_rollouts as source
 
 WORDS = [f"{a}{b}{c}" for a in "bcdfg" for b in "aeiou" for c in "lmnrs"]
@@ -110,3 +113,74 @@ def test_pairs_are_earlier_and_later() -> None:
     signed = signatures(["the same words here"] * 4)
     for earlier, later in near_pairs(signed, 1.0):
         assert np.all(earlier < later)
+
+
+PARTS = st.lists(
+    st.one_of(
+        st.text(max_size=4),
+        st.fixed_dictionaries(
+            {"type": st.sampled_from(["output_text", "refusal"])}, optional={"text": st.text(max_size=4)}
+        ),
+        st.integers(),
+    ),
+    max_size=2,
+)
+ITEM = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["message", "reasoning", "function_call", "function_call_output", None, 5]),
+        "role": st.sampled_from(["assistant", "user", None]),
+        "content": st.one_of(st.none(), st.text(max_size=4), PARTS),
+        "summary": st.one_of(st.none(), st.text(max_size=2), PARTS),
+        "arguments": st.sampled_from(["{}", 7]),
+    },
+)
+ITEMS = st.one_of(st.lists(ITEM, max_size=4), st.lists(st.lists(ITEM, max_size=2), max_size=2), st.text(max_size=3))
+ROW = st.fixed_dictionaries(
+    {},
+    optional={
+        "responses_create_params": st.one_of(
+            st.none(),
+            st.fixed_dictionaries({"input": ITEMS}, optional={"instructions": st.sampled_from(["be brief", None, 3])}),
+        ),
+        "response": st.one_of(st.none(), st.integers(), st.fixed_dictionaries({"output": ITEMS})),
+        "note": st.text(max_size=3),
+    },
+)
+
+
+@given(ROW)
+def test_one_text_of_a_row_is_what_reading_all_of_it_gives(row: dict[str, Any]) -> None:
+    line = json.dumps(row).encode()
+    texts = texts_of(line)
+    assert tuple(text_of_part(line, part) for part in ("prompt", "written", "answer")) == texts
+
+
+@pytest.mark.parametrize("line", [b"[]", b"{", b'{"response": {"output": [}}', b"7"])
+def test_a_line_that_is_no_row_is_refused_whatever_is_read_of_it(line: bytes) -> None:
+    for part in ("prompt", "written", "answer"):
+        with pytest.raises(ValueError, match=r"object|line 1"):
+            text_of_part(line, part)
+
+
+def test_rows_that_are_kept_apart_are_no_pair() -> None:
+    signed = signatures(["the same words here"] * 4)
+    apart = np.array([5, -1, 5, -1])
+    found = {pair for left, right in near_pairs(signed, 1.0, apart) for pair in zip(left, right, strict=True)}
+    assert found == {(0, 2), (1, 3)}
+
+
+@given(st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 200_000)), max_size=12), st.booleans())
+def test_rows_that_follow_each_other_are_read_together(gaps: list[tuple[int, int]], is_backwards: bool) -> None:
+    places: list[tuple[int, int]] = []
+    end = 0
+    for gap, length in gaps:
+        places.append((end + gap, length))
+        end += gap + length
+    if is_backwards:
+        places.reverse()
+    found = list(runs(places))
+    assert [place for _, _, together in found for place in together] == places
+    for first, last, together in found:
+        assert (first, last) == (together[0][0], sum(together[-1]))
+        assert len(together) == 1 or last - first <= READ_BYTES

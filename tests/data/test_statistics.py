@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palestra.cli.main import main
+from palestra.data.curate.diverse import features
+from palestra.data.statistics import diversity as diversity_of_texts
 from palestra.data.statistics.diversity import diversity
 from palestra.data.statistics.numbers import describe, entropy
 from tests.data.made_rollouts import call, message, rollout, write
@@ -49,6 +51,28 @@ def test_what_is_not_defined_is_none() -> None:
 def test_entropy_is_that_of_scipy(counts: list[int]) -> None:
     expected = scipy.stats.entropy(counts, base=2) if sum(counts) else 0.0
     assert entropy(np.array(counts, np.float64)) == pytest.approx(expected)
+
+
+@given(st.lists(st.text("ab cd", max_size=24), max_size=20), st.integers(1, 7))
+def test_diversity_is_what_counting_one_by_one_gives(texts: list[str], rows_at_once: int) -> None:
+    words = [text.split() for text in texts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diversity_of_texts, "ROWS_AT_ONCE", rows_at_once)
+        found = diversity(texts)
+    for length in (1, 2, 3):
+        runs = [tuple(entry[place : place + length]) for entry in words for place in range(len(entry) - length + 1)]
+        assert found[f"distinct_{length}"] == (len(set(runs)) / len(runs) if runs else None)
+    vectors = features(texts)
+    cosines = [[float(one @ other) for other in vectors] for one in vectors]
+    near = sum(any(cosine >= 0.95 for cosine in cosines[row][:row]) for row in range(len(texts)))
+    assert found["near_duplicate_rate"] == (near / len(texts) if texts else None)
+    groups = [{row} for row in range(len(texts))]
+    for row in range(len(texts)):
+        for other in range(row):
+            if cosines[row][other] >= 0.7:
+                joined = set[int]().union(*(group for group in groups if group & {row, other}))
+                groups = [group for group in groups if not group & joined] + [joined]
+    assert found["largest_clusters"] == sorted(map(len, groups), reverse=True)[:10]
 
 
 def test_diversity_of_texts() -> None:

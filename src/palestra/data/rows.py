@@ -23,7 +23,7 @@ from palestra.data.derived import DERIVED
 from palestra.data.index.build import ensure_index, ensure_texts, index_folder
 from palestra.data.index.segment import Segment, empty_table, empty_texts
 from palestra.data.index.texts import TEXT_FIELDS
-from palestra.data.texts import texts_of
+from palestra.data.texts import text_of_part
 from palestra.wire.encoding import decode
 
 COPY_BYTES = 1 << 20
@@ -179,7 +179,7 @@ class Rows:
 
     def answer(self, row: int) -> str:
         """The last assistant message of a row; empty if it has none."""
-        return texts_of(self.line(row)).answer
+        return text_of_part(self.line(row), "answer")
 
     def lines(self, rows: Iterable[int]) -> Iterator[bytes]:
         return map(self.line, rows)

@@ -11,17 +11,17 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] - it is in its compiled part
 
-from palestra.data.index.shapes import RowReader
-from palestra.data.texts import texts_of
+from palestra.data.texts import Part, text_of_part
 
 Signatures: TypeAlias = "np.ndarray[Any, np.dtype[np.uint32]]"
 """One row of `ENTRIES` numbers for each text."""
-Part: TypeAlias = Literal["answer", "written", "prompt"]
+Integers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+Pairs: TypeAlias = "tuple[Integers, Integers]"
 
 ENTRIES = 64
 BANDS = 16
@@ -29,6 +29,11 @@ SHINGLE_BYTES = 24
 PADDING = b" " * SHINGLE_BYTES
 SEED = 20011
 ROWS_OF_A_CALL = 2000
+READ_BYTES = 1 << 18
+"""Rows that follow each other are read together up to this size."""
+MOST_BETWEEN = 4096
+"""Bytes between rows that are read as well rather than skipped."""
+PAIRS_AT_ONCE = 20_000
 LONGEST_TEXT = 200_000
 """Characters of a text that count; what is longer is compared by its beginning."""
 BLANK = 32
@@ -70,22 +75,35 @@ def signatures(texts: Iterable[str]) -> Signatures:
     """The signature of each text. Texts without a word are alike."""
     hashes, places = shingles([normalised(text) for text in texts])
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, places.astype(np.uint64), ENTRIES, SEED)
-    return np.array(matrix.to_rows(), np.uint32).reshape(len(places) - 1, ENTRIES)
-
-
-def signatures_of_lines(lines: Sequence[bytes], part: Part) -> Signatures:
-    reader = RowReader()
-    return signatures([getattr(texts_of(line, reader), part) for line in lines])
+    entries = chain.from_iterable(matrix.to_rows())
+    return np.fromiter(entries, np.uint32, (len(places) - 1) * ENTRIES).reshape(-1, ENTRIES)
 
 
 def signatures_of_places(path: str, places: Sequence[tuple[int, int]], part: Part) -> bytes:
     """Signatures of rows of a file, given by offset and length, as bytes: what a worker process sends."""
-    with Path(path).open("rb") as file:
-        lines: list[bytes] = []
-        for offset, length in places:
-            file.seek(offset)
-            lines.append(file.read(length))
-    return signatures_of_lines(lines, part).tobytes()
+    texts: list[str] = []
+    with Path(path).open("rb", buffering=0) as file:
+        for first, end, lengths in runs(places):
+            data = os.pread(file.fileno(), end - first, first)
+            for offset, length in lengths:
+                texts.append(text_of_part(data[offset - first : offset - first + length], part))
+    return signatures(texts).tobytes()
+
+
+def runs(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Places that follow each other together, with where they begin and end: they are read in one go."""
+    first = end = 0
+    together: list[tuple[int, int]] = []
+    for offset, length in places:
+        if together and not (end <= offset <= end + MOST_BETWEEN and offset + length - first <= READ_BYTES):
+            yield first, end, together
+            together = []
+        if not together:
+            first = offset
+        together.append((offset, length))
+        end = offset + length
+    if together:
+        yield first, end, together
 
 
 def in_parallel(
@@ -109,15 +127,17 @@ def in_parallel(
             yield np.frombuffer(found, np.uint32).reshape(-1, ENTRIES)
 
 
-def near_pairs(signed: Signatures, threshold: float) -> Iterator["tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]"]:
+def near_pairs(signed: Signatures, threshold: float, apart: "Integers | None" = None) -> Iterator[Pairs]:
     """Pairs (earlier, later) of rows whose estimated similarity is at least `threshold`, band by band.
 
-    Within a bucket each row is compared with the one before it and with the first: enough to connect all alike ones.
+    Rows that differ in `apart` are no pair. Within a bucket each row is compared with the one before it and with the
+    first: enough to connect all alike ones.
     """
     size = ENTRIES // BANDS
+    kept_apart = np.uint64(0) if apart is None else apart.astype(np.uint64) * np.uint64(MULTIPLIERS[1])
     for band in range(BANDS):
         keys = np.ascontiguousarray(signed[:, band * size : (band + 1) * size]).view(np.uint64)
-        mixed = (keys[:, 0] * np.uint64(MULTIPLIERS[0])) ^ keys[:, 1]
+        mixed = ((keys[:, 0] + kept_apart) * np.uint64(MULTIPLIERS[0])) ^ keys[:, 1]
         order = np.argsort(mixed, kind="stable")
         ordered = mixed[order]
         is_first = np.r_[True, ordered[1:] != ordered[:-1]]
@@ -125,20 +145,20 @@ def near_pairs(signed: Signatures, threshold: float) -> Iterator["tuple[np.ndarr
         later = ~is_first
         previous = np.r_[order[:1], order[:-1]]
         for earlier in (first, previous):
-            yield from alike(signed, earlier[later], order[later], threshold)
+            for left, right in alike(signed, earlier[later], order[later], threshold):
+                is_pair = slice(None) if apart is None else apart[left] == apart[right]
+                yield left[is_pair], right[is_pair]
 
 
-def alike(
-    signed: Signatures, earlier: "np.ndarray[Any, Any]", later: "np.ndarray[Any, Any]", threshold: float
-) -> Iterator["tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]"]:
+def alike(signed: Signatures, earlier: Integers, later: Integers, threshold: float) -> Iterator[Pairs]:
     """The pairs that are alike enough, a part at a time so that memory stays small."""
-    for start in range(0, len(later), 100_000):
-        left, right = earlier[start : start + 100_000], later[start : start + 100_000]
+    for start in range(0, len(later), PAIRS_AT_ONCE):
+        left, right = earlier[start : start + PAIRS_AT_ONCE], later[start : start + PAIRS_AT_ONCE]
         fits = np.mean(signed[left] == signed[right], axis=1) >= threshold
         yield left[fits], right[fits]
 
 
-def clusters(count: int, pairs: Iterable["tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]"]) -> list[int]:
+def clusters(count: int, pairs: Iterable[Pairs]) -> list[int]:
     """For each row the first row of its cluster: rows that pairs connect, directly or by way of others."""
     parent = list(range(count))
     for left, right in pairs:

@@ -1,7 +1,8 @@
 """Quality against diversity: a greedy choice of rows that are good and unlike those chosen before."""
 
 import re
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import xxhash
@@ -19,15 +20,34 @@ MAX_ROWS = 20_000
 CURVE = (0.0, 0.25, 0.5, 0.75, 1.0)
 CURVE_ROWS = 500
 """The trade-off curve is computed on the best so many candidates, as each point is a choice of its own."""
+Vectors: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 WORD = re.compile(r"\w+")
 
 
-def features(texts: list[str]) -> "np.ndarray[Any, np.dtype[np.float32]]":
+def features(texts: list[str]) -> Vectors:
     """Each text as a unit vector of hashed word counts, damped as 1 + log(count)."""
-    found = np.zeros((len(texts), FEATURES), np.float32)
-    for row, text in enumerate(texts):
-        for word in WORD.findall(text.lower()):
-            found[row, xxhash.xxh3_64_intdigest(word.encode("utf-8", "replace")) % FEATURES] += 1
+    buckets: dict[str, int] = {}
+    return unit_vectors([buckets_of(text, buckets) for text in texts])
+
+
+def buckets_of(text: str, known: dict[str, int]) -> list[int]:
+    """The bucket of each word of a text; `known` are those of words that were met before."""
+    words = WORD.findall(text.lower())
+    for word in set(words).difference(known):
+        known[word] = bucket(word)
+    return [known[word] for word in words]
+
+
+def bucket(word: str) -> int:
+    return xxhash.xxh3_64_intdigest(word.encode("utf-8", "replace")) % FEATURES
+
+
+def unit_vectors(buckets: "Sequence[Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]]") -> Vectors:
+    """Texts, given by the buckets of their words, as unit vectors."""
+    found = np.zeros((len(buckets), FEATURES), np.float32)
+    for row, entry in enumerate(buckets):
+        if len(entry):
+            found[row] = np.bincount(entry, minlength=FEATURES)
     np.log1p(found, out=found)
     norms = np.linalg.norm(found, axis=1, keepdims=True)
     return np.asarray(found / np.where(norms > 0, norms, 1), np.float32)

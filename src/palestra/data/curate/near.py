@@ -1,14 +1,15 @@
 """Near duplicates: of rows whose texts are almost the same, one stays."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from palestra.data.curate.stage import EXAMPLES, Dropped, Numbers, Outcome, Settings, Surroundings, example
 from palestra.data.rows import Rows
-from palestra.data.similarity import ENTRIES, ROWS_OF_A_CALL, Part, Signatures, clusters, in_parallel, near_pairs
+from palestra.data.similarity import ENTRIES, ROWS_OF_A_CALL, Signatures, clusters, in_parallel, near_pairs
+from palestra.data.texts import Part
 
 
 class NearDuplicates(Settings):
@@ -26,20 +27,15 @@ class NearDuplicates(Settings):
 
     def run(self, rows: Rows, kept: Numbers, around: Surroundings) -> Outcome:
         signed = self.signed(rows, kept)
-        if self.within is not None:
-            codes = rows.codes(self.within)[0][kept]
-            # Rows that must not be compared share no band, as each band is mixed with what keeps them apart.
-            pairs = near_pairs(signed ^ spread(codes)[:, None], self.threshold)
-        else:
-            pairs = near_pairs(signed, self.threshold)
-        first = np.array(clusters(len(kept), pairs), np.int64)
+        apart = rows.codes(self.within)[0][kept] if self.within is not None else None
+        first = np.array(clusters(len(kept), near_pairs(signed, self.threshold, apart)), np.int64)
         chosen = self.chosen(rows, kept, first)
         gone = np.setdiff1d(np.arange(len(kept)), chosen, assume_unique=True)
-        stands_for = dict(zip(first[chosen].tolist(), kept[chosen].tolist(), strict=True))
-        examples = [
-            {**example(rows, int(kept[row]), ["task", "reward"]), "like": rows.where_is(stands_for[int(first[row])])}
-            for row in gone[:EXAMPLES]
-        ]
+        examples: list[dict[str, Any]] = []
+        for row in gone[:EXAMPLES].tolist():
+            stands_for = int(kept[chosen[first[chosen] == first[row]][0]])
+            told = example(rows, int(kept[row]), ["task", "reward"])
+            examples.append({**told, "like": rows.where_is(stands_for)})
         rule = f"{self.text} at least {self.threshold:g} like another's"
         facts = {"clusters": len(np.unique(first[gone]))}
         return Outcome(kept[chosen], [Dropped(rule, len(gone), len(gone), examples)], facts)
@@ -70,9 +66,3 @@ class NearDuplicates(Settings):
             order = np.argsort(-values, kind="stable")
         _, places = np.unique(first[order], return_index=True)
         return np.sort(order[places])
-
-
-def spread(codes: Numbers) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
-    """A number for each code with all bits in use; a code of -1, no value, is a value like others."""
-    mixed = (codes + 2).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return (mixed >> np.uint64(32)).astype(np.uint32)

@@ -1,18 +1,19 @@
 """How different texts are from each other: words, runs of words, near-duplicates, clusters."""
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from palestra.data.curate.diverse import WORD, features
+from palestra.data.curate.diverse import WORD, Vectors, bucket, unit_vectors
 from palestra.data.statistics.numbers import entropy
 
 NEAR = 0.95
 """Cosine of hashed word counts from which on two texts are near-duplicates."""
 ALIKE = 0.7
 """Cosine from which on two texts are in one cluster."""
+ROWS_AT_ONCE = 256
+Integers: TypeAlias = "np.ndarray[Any, np.dtype[np.signedinteger[Any]]]"
 
 
 def diversity(texts: Sequence[str]) -> dict[str, Any]:
@@ -22,22 +23,21 @@ def diversity(texts: Sequence[str]) -> dict[str, Any]:
     near-duplicate has a cosine of `NEAR` or more to a text before it, by word counts hashed into 256 buckets; clusters
     are what is connected by cosines of `ALIKE` or more.
     """
-    words = [WORD.findall(text.lower()) for text in texts]
-    counts = Counter(word for entry in words for word in entry)
+    numbers: dict[str, int] = {}
+    entries = [
+        np.array([numbers.setdefault(word, len(numbers)) for word in WORD.findall(text.lower())], np.int32)
+        for text in texts
+    ]
+    words = np.concatenate([np.zeros(0, np.int32), *entries])
     found: dict[str, Any] = {
         "texts": len(texts),
-        "words": counts.total(),
-        "vocabulary": len(counts),
-        "word_entropy_bits": entropy(np.array(list(counts.values()), np.float64)),
+        "words": len(words),
+        "vocabulary": len(numbers),
+        "word_entropy_bits": entropy(np.bincount(words, minlength=len(numbers)).astype(np.float64)),
+        **distinct_runs(words, np.repeat(np.arange(len(entries)), list(map(len, entries))), len(numbers)),
     }
-    for length in (1, 2, 3):
-        runs = [run for entry in words for run in zip(*(entry[start:] for start in range(length)), strict=False)]
-        found[f"distinct_{length}"] = len(set(runs)) / len(runs) if runs else None
-    vectors = features(list(texts))
-    near = sum(
-        bool(np.any(vectors[:row] @ vectors[row] >= NEAR)) for row in range(1, len(vectors)) if vectors[row].any()
-    )
-    labels = clusters(vectors, ALIKE)
+    buckets = np.array(list(map(bucket, numbers)), np.int64)
+    near, labels = compared(unit_vectors([buckets[entry] for entry in entries]))
     sizes = np.sort(np.bincount(labels))[::-1] if len(labels) else np.zeros(0, np.int64)
     return {
         **found,
@@ -47,18 +47,43 @@ def diversity(texts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def clusters(vectors: "np.ndarray[Any, np.dtype[np.float32]]", least: float) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """For each row the number of its cluster: rows are together if a chain of cosines of `least` or more joins them."""
-    labels = np.full(len(vectors), -1, np.int64)
-    number = 0
-    for first in range(len(vectors)):
-        if labels[first] >= 0:
-            continue
-        waiting = [first]
-        labels[first] = number
-        while waiting:
-            close = (vectors @ vectors[waiting.pop()] >= least) & (labels < 0)
-            labels[close] = number
-            waiting.extend(np.flatnonzero(close).tolist())
-        number += 1
-    return labels
+def distinct_runs(words: Integers, text_of: Integers, vocabulary: int) -> dict[str, float | None]:
+    """The share of different runs among all runs of 1, 2 and 3 words, by the numbers of words and of their texts."""
+    found: dict[str, float | None] = {}
+    runs = words.astype(np.int64)
+    for length in (1, 2, 3):
+        if length > 1:
+            # Numbered anew, runs stay so small that another word fits beside them.
+            runs = np.unique(runs, return_inverse=True)[1][:-1] * vocabulary + words[length - 1 :]
+        # What begins in one text and ends in another is none.
+        whole = runs[text_of[: len(runs)] == text_of[length - 1 :]]
+        found[f"distinct_{length}"] = len(np.unique(whole)) / len(whole) if len(whole) else None
+    return found
+
+
+def compared(vectors: Vectors) -> tuple[int, Integers]:
+    """How many texts are near-duplicates of one before them, and for each the number of its cluster."""
+    labels = np.arange(len(vectors))
+    near = 0
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        end = min(start + ROWS_AT_ONCE, len(vectors))
+        cosines = vectors[start:end] @ vectors[:end].T
+        for row in range(start, end):
+            before = cosines[row - start, :row]
+            near += bool(np.any(before >= NEAR))
+            join(labels, row, np.flatnonzero(before >= ALIKE))
+    return near, np.unique(labels, return_inverse=True)[1]
+
+
+def join(labels: Integers, row: int, close: Integers) -> None:
+    """Put a row and those before it that are close to it under one label: that of the first."""
+    if not len(close):
+        return
+    found = labels[close]
+    if np.all(found == found[0]):
+        labels[row] = found[0]
+        return
+    joined = np.unique(found)
+    labels[row] = joined[0]
+    before = labels[:row]
+    before[np.isin(before, joined)] = joined[0]
