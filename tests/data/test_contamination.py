@@ -2,9 +2,12 @@
 
 import json
 import random
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +20,7 @@ from tests import export_rollouts as source
 NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana")
 THINGS = ("kites", "plums", "bricks", "shells", "coins", "ropes", "stamps", "lamps")
 PLACES = ("market", "harbour", "garden", "station", "library", "mill", "bakery", "castle")
+WORD_OF_ANY = re.compile(r"[^\W_]+")
 WORD = st.text("abcdeéñß", min_size=1, max_size=4)
 
 
@@ -103,6 +107,25 @@ def test_whatever_holds_all_words_in_a_row_holds_the_question(
 ) -> None:
     text = "; ".join([*before, *words, *after])
     assert [match.overlap for match in benchmark([" ".join(words)]).matches("row", [text.upper()])] == [1.0]
+
+
+@given(st.text())
+def test_words_of_ascii_are_those_of_any_text(text: str) -> None:
+    assert words_of(text) == WORD_OF_ANY.findall(unicodedata.normalize("NFKC", text).casefold())
+    ascii_text = text.encode("ascii", "replace").decode()
+    assert words_of(ascii_text) == WORD_OF_ANY.findall(ascii_text.lower())
+
+
+@given(st.lists(st.lists(st.lists(WORD, max_size=8).map(" ".join), max_size=3), max_size=5), st.data())
+def test_a_quick_look_misses_no_row(rows: list[list[str]], data: st.DataObject) -> None:
+    questions = data.draw(st.lists(st.lists(WORD, min_size=1, max_size=15).map(" ".join), min_size=1, max_size=4))
+    if rows:
+        rows[data.draw(st.integers(0, len(rows) - 1))].append(f"so {questions[0]} it is")
+    known = benchmark(questions)
+    suspicious = known.suspicious(rows)
+    assert {row for row, texts in enumerate(rows) if known.matches("row", texts)} <= set(suspicious)
+    slowly = [any(map(known.candidates, map(known.numbered, texts))) for texts in rows]
+    assert suspicious == np.flatnonzero(slowly).tolist()
 
 
 def test_questions_by_their_usual_fields(tmp_path: Path) -> None:

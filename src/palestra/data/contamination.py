@@ -20,7 +20,7 @@ import numpy as np
 from palestra.core.errors import PalestraError
 from palestra.data.index.shapes import RowReader
 from palestra.data.load import rows_of_file
-from palestra.data.texts import texts_of
+from palestra.data.texts import Texts, texts_of
 
 GRAM_WORDS = 13
 MIN_OVERLAP = 0.8
@@ -44,12 +44,17 @@ QUESTION_FIELDS = (
     "problem_statement",
 )
 WORD = re.compile(r"[^\W_]+")
+ASCII_WORDS = bytes(byte if chr(byte).isascii() and chr(byte).isalnum() else 32 for byte in range(256)).lower()
+"""What is left of ASCII without case and punctuation."""
+SCREEN_BITS = 20
 
 Kind: TypeAlias = Literal["exact", "contained", "overlap"]
 Hashes: TypeAlias = "np.ndarray[Any, np.dtype[np.uint64]]"
 
 
 def words_of(text: str) -> list[str]:
+    if text.isascii():
+        return text.encode().translate(ASCII_WORDS).decode().split()
     return WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -113,6 +118,7 @@ class Benchmark:
                 for gram in question.grams if gram in self.by_gram
             }  # fmt: skip
             self.grams[length] = np.array(sorted(found), np.uint64)
+        self.screens = {length: screen_of(known) for length, known in self.grams.items()}
 
     def question(self, where: str, text: str) -> Question:
         words = tuple(self.numbers.setdefault(word, len(self.numbers) + 1) for word in words_of(text))
@@ -126,17 +132,39 @@ class Benchmark:
         counts = Counter(gram for question in self.questions for gram in question.grams)
         return {gram for gram, count in counts.items() if count > COMMON_SHARE * len(self.questions)}
 
+    def suspicious(self, rows: Iterable[Iterable[str]]) -> list[int]:
+        """Which rows, given by their texts, may hold a question: a quick look at many of them, which misses none."""
+        numbers: list[int] = []
+        ends: list[int] = []
+        number_of = self.numbers.get
+        for texts in rows:
+            for text in texts:
+                numbers += [number_of(word, 0) for word in words_of(text)]
+                # No question has this word, so that no run of words goes from one text to the next.
+                numbers.append(0)
+            ends.append(len(numbers))
+        found = set[int]()
+        for length, known in self.grams.items():
+            hashes = gram_hashes(np.array(numbers, np.uint64), length)
+            places = np.flatnonzero(self.screens[length][hashes >> np.uint64(64 - SCREEN_BITS)])
+            hits = places[is_among(hashes[places], known)]
+            found.update(np.searchsorted(ends, hits, side="right").tolist())
+        return sorted(found)
+
     def matches(self, row: str, texts: Sequence[str]) -> list[Match]:
         """The questions that a row's messages hold, in the order of the benchmark; each once, by its best match."""
         best: dict[int, Match] = {}
         for text in texts:
-            words = words_of(text)
-            numbers = np.array([self.numbers.get(word, 0) for word in words], np.uint64)
+            numbers = self.numbered(text)
             for place in self.candidates(numbers):
                 match = self.match(row, self.questions[place], place, text, numbers)
                 if match is not None and (place not in best or match.overlap > best[place].overlap):
                     best[place] = match
         return [best[place] for place in sorted(best)]
+
+    def numbered(self, text: str) -> Hashes:
+        """The words of a text by their numbers."""
+        return np.array([self.numbers.get(word, 0) for word in words_of(text)], np.uint64)
 
     def candidates(self, numbers: Hashes) -> list[int]:
         found: set[int] = set()
@@ -181,6 +209,13 @@ def is_among(values: Hashes, known: Hashes) -> "np.ndarray[Any, np.dtype[np.bool
     return known[np.minimum(places, len(known) - 1)] == values
 
 
+def screen_of(known: Hashes) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """Whether some hash begins with so many bits, for each of their values: most others are told apart by it."""
+    screen = np.zeros(1 << SCREEN_BITS, np.bool_)
+    screen[known >> np.uint64(64 - SCREEN_BITS)] = True
+    return screen
+
+
 def place_of(wanted: Hashes, numbers: Hashes) -> int | None:
     """Where all the wanted words stand in a row, or None."""
     count = len(numbers) - len(wanted) + 1
@@ -199,13 +234,30 @@ def excerpt(text: str, word: int) -> str:
 
 
 def texts_of_row(line: bytes, reader: RowReader) -> list[str]:
-    """The texts of a row of any shape: prompt and what was written, else every text in it."""
+    """The texts of a row of any shape: messages, prompt and what was written, else every text in it."""
+    known = read_texts(line, reader)
+    if known is None:
+        return texts_of_line(line)
+    return [text for text in (*known.prompt.split("\n\n"), known.prompt, known.written) if text]
+
+
+def whole_texts_of_row(line: bytes, reader: RowReader) -> list[str]:
+    """`texts_of_row` without those that are a part of another."""
+    known = read_texts(line, reader)
+    return texts_of_line(line) if known is None else [known.prompt, known.written]
+
+
+def read_texts(line: bytes, reader: RowReader) -> Texts | None:
+    """The texts of a rollout or task row; None if it is neither."""
     try:
         known = texts_of(line, reader)
     except ValueError:
-        known = None
-    if known is not None and (known.prompt or known.written):
-        return [text for text in (*known.prompt.split("\n\n"), known.prompt, known.written) if text]
+        return None
+    return known if known.prompt or known.written else None
+
+
+def texts_of_line(line: bytes) -> list[str]:
+    """Every text in a line."""
     try:
         return list(every_text(json.loads(line)))
     except (ValueError, RecursionError):

@@ -7,10 +7,19 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from palestra.data.contamination import MIN_OVERLAP, Benchmark, Match, questions_of, texts_of_row
+from palestra.data.contamination import (
+    MIN_OVERLAP,
+    Benchmark,
+    Match,
+    questions_of,
+    texts_of_row,
+    whole_texts_of_row,
+)
 from palestra.data.curate.stage import EXAMPLES, Dropped, Numbers, Outcome, Settings, Surroundings
 from palestra.data.index.shapes import RowReader
 from palestra.data.rows import Rows
+
+ROWS_AT_ONCE = 256
 
 
 class Decontaminate(Settings):
@@ -39,10 +48,14 @@ class Decontaminate(Settings):
         questions = (entry for path in self.files(folder) for entry in questions_of(path, self.field))
         benchmark, reader = Benchmark(questions, self.min_overlap), RowReader()
         found: dict[int, list[Match]] = {}
-        for row in kept.tolist():
-            matches = benchmark.matches(rows.where_is(row), texts_of_row(rows.line(row), reader))
-            if matches:
-                found[row] = matches
+        for start in range(0, len(kept), ROWS_AT_ONCE):
+            part = kept[start : start + ROWS_AT_ONCE].tolist()
+            lines = list(rows.lines(part))
+            for place in benchmark.suspicious(whole_texts_of_row(line, reader) for line in lines):
+                row = part[place]
+                matches = benchmark.matches(rows.where_is(row), texts_of_row(lines[place], reader))
+                if matches:
+                    found[row] = matches
         return found
 
     def files(self, folder: Path) -> Sequence[Path]:
