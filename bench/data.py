@@ -7,6 +7,7 @@ words for near duplicates and decontamination, writing messages for exports, tok
 """
 
 import argparse
+import hashlib
 import json
 import random
 import resource
@@ -72,6 +73,10 @@ def conversation(generator: random.Random) -> dict[str, Any]:
     return {"responses_create_params": params, "response": {**response, "usage": usage}}
 
 
+def hash_of(*numbers: int) -> str:
+    return hashlib.blake2b(repr(numbers).encode(), digest_size=16).hexdigest()
+
+
 def rollouts(count: int) -> Iterator[bytes]:
     generator = random.Random(0)
     made = [conversation(generator) for _ in range(VARIANTS)]
@@ -80,7 +85,7 @@ def rollouts(count: int) -> Iterator[bytes]:
         variant["response"]["metadata"] = {"padding": text(generator, max(lacking, 0))}
     for number in range(count):
         task, repeat = divmod(number, 4)
-        own = {"version": 1, "key": f"{number:032x}", "environment": "bench", "task_hash": f"{task:032x}",
+        own = {"version": 1, "key": hash_of(number, repeat), "environment": "bench", "task_hash": hash_of(task),
                "task": {"difficulty": ("easy", "hard")[task % 2]}, "seed": number, "end_reason": "done",
                "timing": {"total_s": 1.5}}  # fmt: skip
         said = made[generator.randrange(VARIANTS)]["response"]

@@ -60,11 +60,10 @@ def sft_generic_with_tokens(record: Record, choice: Choice) -> Iterator[Json]:
 
 
 def sft_turns(record: Record, choice: Choice) -> Iterator[Json]:
-    before = list(record.prompt)
-    for message in record.completion:
+    before = objects(record.prompt)
+    for message in objects(record.completion):
         if message["role"] == "assistant":
-            row = {"prompt": objects(before), "completion": objects([message])}
-            yield with_tools_text(row, record.tools)
+            yield with_tools_text({"prompt": list(before), "completion": [message]}, record.tools)
         before.append(message)
 
 
